@@ -1,0 +1,247 @@
+#!/usr/bin/env bash
+# Install linod-systemd, try it, test it, or remove it. See: ./install.sh --help
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "$0")")"
+
+VENV=/opt/linod
+COMMANDS=(linod linod-run linod-generate-units)
+UNITS=/etc/systemd/system
+DEMO_DROP_IN=$UNITS/linod-supervisor@default.service.d/10-demo.conf
+# systemd-python is compiled against libsystemd. dbus: jobs ask systemd over it, and join their units by it.
+BUILD_PACKAGES=(python3 python3-venv python3-dev gcc pkg-config libsystemd-dev dbus)
+# debootstrap: for a plain Debian, where this host's own root will not do.
+DEMO_PACKAGES=(python3 systemd systemd-container dbus debootstrap)
+TEST_PACKAGES=("${BUILD_PACKAGES[@]}" git systemd systemd-container debootstrap shellcheck logrotate)
+
+usage() {
+    cat <<'END'
+usage: ./install.sh                      install or upgrade on this host (root, systemd)
+       ./install.sh uninstall [--purge]  undo it; --purge: data, logs, configuration and user, too
+       ./install.sh demo [--shell]       boot a throwaway systemd, install into it, show the main job
+       ./install.sh test [PYTEST-ARGS]   run every check and test (with arguments: only pytest)
+END
+}
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "install.sh: $*"; exit 1; }
+
+need_root() {
+    [ "$(id -u)" = 0 ] || die "this needs root: run it as sudo ./install.sh $*"
+}
+
+need_systemd() {
+    [ -d /run/systemd/system ] && return
+    die "systemd is not PID 1 here, nothing was changed. To look at it: ./install.sh demo; to run a site's jobs without systemd: linod simulate"
+}
+
+# Install the Debian packages among these that are missing.
+packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && return
+    command -v apt-get >/dev/null || die "these packages are missing, and there is no apt-get: ${missing[*]}"
+    say "installing the Debian packages ${missing[*]}"
+    # One repository that fails need not be the one that has them.
+    apt-get update -qq || say "apt-get update failed; going on with the package lists at hand"
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null ||
+        die "these packages could not be installed: ${missing[*]}. Install them, and run this again"
+}
+
+# Run a command whose output matters only if it fails.
+quietly() {
+    local log
+    log=$(mktemp)
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 40 "$log" >&2
+        rm -f "$log"
+        die "this failed: $*"
+    fi
+    rm -f "$log"
+}
+
+# Write a file from stdin, if it says something else than the installed one.
+put() {
+    local path=$1 new
+    new=$(mktemp)
+    cat >"$new"
+    if ! cmp -s "$new" "$path"; then
+        install -D -m 644 "$new" "$path"
+        say "wrote $path"
+    fi
+    rm -f "$new"
+}
+
+# Make the venv $1; anew, where it is half made or of the python before an upgrade of Debian.
+make_venv() {
+    "$1/bin/python" -m pip --version >/dev/null 2>&1 || quietly /usr/bin/python3 -m venv --clear "$1"
+}
+
+install_package() {
+    local build
+    build=$(mktemp -d)
+    # A copy, so that nothing is built inside the checkout.
+    mkdir "$build/source"
+    cp -rL --no-preserve=ownership linod_systemd units pyproject.toml README.md LICENSE "$build/source/"
+    make_venv $VENV
+    say "building linod-systemd and what it needs"
+    # --use-pep517: sdnotify and systemd-python have no pyproject.toml, and a venv no `wheel` of its own.
+    quietly "$VENV/bin/pip" wheel --use-pep517 --wheel-dir "$build/wheels" "$build/source"
+    # Only now, with everything at hand, the running installation is touched.
+    if systemctl is-active --quiet linod.target; then
+        systemctl stop linod.target
+    fi
+    quietly "$VENV/bin/pip" install --no-index --no-deps --force-reinstall "$build"/wheels/*.whl
+    rm -rf "$build"
+    local command
+    for command in "${COMMANDS[@]}"; do
+        ln -sfn "$VENV/bin/$command" "/usr/local/bin/$command"
+    done
+}
+
+configure() {
+    put /etc/sysusers.d/linod.conf <units/linod.sysusers.conf
+    systemd-sysusers /etc/sysusers.d/linod.conf
+    if [ ! -e /etc/linod/default.toml ] && ! compgen -G '/etc/linod/*.toml' >/dev/null; then
+        put /etc/linod/default.toml <<END
+# The embedded demo site. Replace it by yours: README.md, "A site of your own".
+user = "linod"
+settings = "linod_systemd.demo.settings"
+python = "$VENV/bin/python"
+directory = "/var/lib/linod/default"
+END
+    fi
+    $VENV/bin/python -m linod_systemd.logrotate | put /etc/logrotate.d/linod
+    if [ ! -e $DEMO_DROP_IN ] && grep -qs '^settings = "linod_systemd.demo.settings"' /etc/linod/default.toml; then
+        put $DEMO_DROP_IN <<END
+# The demo site makes its own database.
+[Service]
+ExecStartPre=$VENV/bin/linod --site default manage migrate --no-input --verbosity 0
+END
+    fi
+}
+
+# Ask until it holds; $1 seconds at most.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $deadline ] || return 1
+        sleep 0.2
+    done
+}
+
+has_timers() {
+    [ -n "$(systemctl list-units --no-legend --plain --state=active 'linod-*.timer')" ]
+}
+
+is_quiet() {
+    [ -z "$(systemctl list-units --no-legend --plain --state=active,activating,deactivating 'linod[-.]*')" ]
+}
+
+do_install() {
+    need_root
+    need_systemd
+    packages "${BUILD_PACKAGES[@]}"
+    install_package
+    configure
+    # Where it refuses a rule, it says so and has written the others.
+    linod-generate-units || say "linod-generate-units reported the above; the other rules go on"
+    systemctl daemon-reload
+    systemctl enable --quiet --now linod.target
+    local site
+    for site in /etc/linod/*.toml; do
+        site=$(basename "$site" .toml)
+        wait_for 90 systemctl is-active --quiet "linod-supervisor@$site" ||
+            die "linod-supervisor@$site does not start; see: journalctl -u linod-supervisor@$site"
+    done
+    wait_for 30 has_timers || die "no timer was started; see: journalctl -u 'linod-*'"
+    say "linod-systemd is installed. See: systemctl list-timers 'linod-*'; linod status; journalctl -u 'linod-*'"
+}
+
+do_uninstall() {
+    need_root uninstall
+    local purge=${1:-} file
+    [ -z "$purge" ] || [ "$purge" = --purge ] || { usage >&2; exit 2; }
+    if [ -d /run/systemd/system ]; then
+        systemctl disable --quiet --now linod.target 2>/dev/null || true
+        systemctl stop 'linod[-.]*' 2>/dev/null || true
+        # A job that was stopped starts what records its end, which wants its python still.
+        wait_for 60 is_quiet || systemctl stop 'linod[-.]*' 2>/dev/null || true
+    fi
+    find $UNITS -maxdepth 2 -name 'linod*' -o -maxdepth 2 -path "$UNITS/linod.target.d/*.conf" 2>/dev/null |
+        while read -r file; do
+            if [ -f "$file" ] && head -n 1 "$file" | grep -q '^# Generated by linod-generate-units for '; then
+                rm -f "$file"
+            fi
+        done
+    if [ -f $DEMO_DROP_IN ] && [ "$(head -n 1 $DEMO_DROP_IN)" = '# The demo site makes its own database.' ]; then
+        rm -f $DEMO_DROP_IN
+    fi
+    find $UNITS -maxdepth 1 -type d \( -name 'linod-*.d' -o -name 'linod.target.d' \) -empty -delete
+    rm -f $UNITS/multi-user.target.wants/linod.target /var/lib/systemd/timers/stamp-linod[-.]*
+    rm -f /etc/logrotate.d/linod /etc/sysusers.d/linod.conf
+    rmdir --ignore-fail-on-non-empty /etc/sysusers.d 2>/dev/null || true
+    for file in "${COMMANDS[@]}"; do
+        if [ "$(readlink "/usr/local/bin/$file")" = "$VENV/bin/$file" ]; then rm -f "/usr/local/bin/$file"; fi
+    done
+    rm -rf $VENV
+    rmdir --ignore-fail-on-non-empty /run/linod 2>/dev/null || true
+    if [ -d /run/systemd/system ]; then
+        systemctl daemon-reload
+        systemctl reset-failed 'linod*' 2>/dev/null || true
+    fi
+    if [ "$purge" = --purge ]; then
+        find $UNITS -maxdepth 1 -type d \( -name 'linod-*.d' -o -name 'linod.target.d' \) -exec rm -rf {} +
+        rm -rf /etc/linod /var/lib/linod /var/log/linod
+        if id linod >/dev/null 2>&1; then userdel linod; fi
+        say "removed linod-systemd, its data, its logs, its configuration and its user"
+    else
+        say "removed linod-systemd; kept /etc/linod, /var/lib/linod, /var/log/linod and the user linod (--purge removes them, too)"
+    fi
+}
+
+do_demo() {
+    need_root demo
+    packages "${DEMO_PACKAGES[@]}"
+    exec /usr/bin/python3 -B tests/demo.py "$@"
+}
+
+# Run a step of the tests, and remember how it ended.
+step() {
+    local name=$1 began=$SECONDS result=passed
+    shift
+    say "── $name"
+    "$@" || { result=FAILED; FAILED=1; }
+    SUMMARY+=("$(printf '%-12s %s  %d s' "$name" $result $((SECONDS - began)))")
+}
+
+do_test() {
+    need_root test
+    packages "${TEST_PACKAGES[@]}"
+    make_venv .venv
+    say "installing what the tests need into .venv"
+    quietly .venv/bin/pip install --use-pep517 --editable '.[test]'
+    if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
+    FAILED=0 SUMMARY=()
+    step ruff .venv/bin/ruff check .
+    step format .venv/bin/ruff format --check .
+    step mypy .venv/bin/mypy
+    step shellcheck shellcheck install.sh .ci/run
+    step unit .venv/bin/python -m pytest -q tests/unit
+    step integration .venv/bin/python -m pytest -q tests/integration
+    step system .venv/bin/python -m pytest -q tests/system
+    printf '%s\n' '' "${SUMMARY[@]}"
+    return $FAILED
+}
+
+case "${1:-}" in
+    "") do_install ;;
+    uninstall | demo | test) "do_$1" "${@:2}" ;;
+    -h | --help) usage ;;
+    *) usage >&2; exit 2 ;;
+esac

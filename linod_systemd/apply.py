@@ -1,0 +1,150 @@
+"""A plan → the disk. The only module that writes into a unit directory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from linod_systemd import files, systemd
+from linod_systemd.errors import LinodError
+from linod_systemd.plan import Plan
+
+PATIENCE = 10.0  # seconds for PID 1 to stop timers that linod.target no longer upholds
+
+
+class ApplyError(LinodError):
+    """A unit directory that cannot be written."""
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Make the directory, and hold it against other generators.
+
+    :raises ApplyError: where that is not possible.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(files.locked_directory(directory))
+        except OSError as error:
+            raise ApplyError(
+                f"{directory} cannot be opened ({error.strerror})",
+                "run it as root, or with --user or --output DIR",
+            ) from error
+        yield
+
+
+def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: Collection[str] = ()) -> None:
+    """Write, change and remove files as planned: all are written aside before the first is put in place.
+
+    :param live: whether a running systemd reads the directory: timers that go or change are stopped first.
+    :param relisted: changed timers whose rule is the same: these are not stopped, but where their list
+        has run out, after which a timer does not look at its calendar again.
+    :raises ApplyError: where a file cannot be written; each one is then the old or the new, whole.
+    """
+    fresh = _newly_upheld(plan)
+    restarted = [name for name in plan.change if name.endswith(".timer") and name not in relisted]
+    removed = [name for name in plan.remove if "/" not in name and "@." not in name]
+    stopped = [name for name in removed if not name.endswith(".service")] + restarted
+    try:
+        _sweep(directory)
+        if live:
+            stopped += [name for name in relisted if systemd.has_elapsed(name, per_user=per_user)]
+            if systemd.inactive(stopped, per_user=per_user):
+                stopped = []
+        shortened = _shortened(plan, stopped) if live else {}
+        texts = {directory / name: text for name, text in _ends(plan, shortened).items()}
+        for path in texts:
+            files.make_public_directory(path.parent)
+        with files.staged(texts) as put:
+            _stop(directory, shortened, stopped, per_user)
+            if live and removed:
+                systemd.systemctl("reset-failed", "--", *removed, per_user=per_user, check=False)
+            for name in {*fresh, *restarted, *removed}:
+                # A timer that begins anew has no past to make up for.
+                stamp_file(name, per_user=per_user).unlink(missing_ok=True)
+            for path in texts:
+                put(path)
+        for name in plan.remove:
+            (directory / name).unlink(missing_ok=True)
+        _remove_empty(directory / "linod.target.d")
+        for folder in {directory, *(path.parent for path in texts)}:
+            files.sync_directory(folder)
+    except OSError as error:
+        raise ApplyError(
+            f"{error.filename or directory} cannot be written ({error.strerror})",
+            "make room or mount it writable, and run linod-generate-units again: it repairs",
+        ) from error
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a generator that was killed has left aside; the caller holds the directory."""
+    for folder in (directory, directory / "linod.target.d"):
+        for path in (*folder.glob(".linod[-.]*"), *folder.glob(".[0-9]*.conf.*")):
+            path.unlink(missing_ok=True)
+
+
+def stamp_file(timer: str, *, per_user: bool) -> Path:
+    """Where systemd notes when a Persistent= timer last elapsed (systemd.timer(5))."""
+    if per_user:
+        home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+        return Path(home, "systemd/timers", f"stamp-{timer}")
+    return Path("/var/lib/systemd/timers", f"stamp-{timer}")
+
+
+def upheld(drop_in: str) -> list[str]:
+    """The units that a drop-in of linod.target names."""
+    return [line.removeprefix("Upholds=") for line in drop_in.splitlines() if line.startswith("Upholds=")]
+
+
+def _newly_upheld(plan: Plan) -> list[str]:
+    """The timers that this plan starts."""
+    found = []
+    for name, text in plan.write.items():
+        if "/" in name:
+            before = upheld(plan.before.get(name, ""))
+            found += [unit for unit in upheld(text) if unit not in before and unit.endswith(".timer")]
+    return found
+
+
+def _shortened(plan: Plan, units: Collection[str]) -> dict[str, str]:
+    """The installed drop-ins of linod.target that name one of these units, without them."""
+    gone = {f"Upholds={unit}" for unit in units}
+    return {
+        name: "\n".join(line for line in text.splitlines() if line not in gone) + "\n"
+        for name, text in plan.before.items()
+        if "/" in name and set(upheld(text)) & set(units)
+    }
+
+
+def _ends(plan: Plan, shortened: Mapping[str, str]) -> dict[str, str]:
+    """What is to be written in the end: what was shortened for a while is as before, if nothing else."""
+    back = {name: plan.before[name] for name in shortened if name not in plan.remove}
+    return {**plan.write, **{name: plan.write.get(name, text) for name, text in back.items()}}
+
+
+def _stop(directory: Path, shortened: Mapping[str, str], units: list[str], per_user: bool) -> None:
+    """Take units off linod.target's list and wait until PID 1 has stopped them.
+
+    A unit whose file goes while it is active stays behind as failed, and a timer whose calendar
+    changes under it may elapse for the past (both seen on systemd 252).
+    """
+    if not shortened:
+        return
+    for name, text in shortened.items():
+        files.write_atomically(directory / name, text)
+    systemd.daemon_reload(per_user=per_user)
+    deadline = time.monotonic() + PATIENCE
+    while not systemd.inactive(units, per_user=per_user):
+        if time.monotonic() > deadline:
+            systemd.systemctl("stop", "--", *units, per_user=per_user)
+            break
+        time.sleep(0.05)
+
+
+def _remove_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

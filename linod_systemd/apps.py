@@ -1,0 +1,22 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_delete, post_save
+from django.utils.module_loading import autodiscover_modules
+
+
+class LinodConfig(AppConfig):
+    name = "linod_systemd"
+    verbose_name = "Background tasks"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # First this app's own procedure, then every app's procedures.py: the order is that of the rules.
+        from linod_systemd import checks, export, history  # noqa: F401
+
+        autodiscover_modules("procedures")
+        rule = self.get_model("JobRule")
+        post_save.connect(export.rule_changed, sender=rule, dispatch_uid="linod-export-save")
+        post_delete.connect(export.rule_changed, sender=rule, dispatch_uid="linod-export-delete")

@@ -1,0 +1,104 @@
+"""Calling a procedure, and how that ended. Writes nothing."""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+from linod_systemd import database, invocation
+from linod_systemd.accounting import Usage
+from linod_systemd.choices import Status
+from linod_systemd.models import JobRule
+from linod_systemd.procedures import Procedure
+
+SHUTDOWN = "shutdown: the machine was going down"
+
+
+class Terminated(BaseException):
+    """SIGTERM: someone stops the job. Not an Exception, so that a procedure doesn't take it for its own."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; ``blameless`` where the procedure could not help it."""
+
+    status: Status
+    reason: str = ""
+    exit_code: int = 0
+    details: str = ""
+    blameless: bool = False
+    usage: Usage = Usage()
+
+
+def call(rule: JobRule, ar: Any) -> Outcome:
+    """Call the rule's procedure."""
+    procedure = rule.func
+    if procedure is None:
+        reason = f"no procedure is named {rule.procedure!r}: run linod setup"
+        return Outcome(Status.FAILED, reason, 1)
+    try:
+        with _interruptible():
+            procedure.run(ar)
+    except Warning as warning:  # LINOD.txt: a procedure ends early, with a reason, and is well
+        return Outcome(Status.SUCCESS, str(warning))
+    except Terminated:
+        return terminated()
+    except KeyboardInterrupt:
+        return Outcome(Status.KILLED, "interrupted by SIGINT", 128 + signal.SIGINT)
+    except SystemExit as error:
+        if error.code in (None, 0):
+            return Outcome(Status.SUCCESS, "the procedure called sys.exit()")
+        return Outcome(Status.FAILED, f"the procedure called sys.exit({error.code!r})", 1)
+    except BaseException as error:
+        return _failed(error)
+    return Outcome(Status.SUCCESS)
+
+
+def rest(seconds: float) -> bool:
+    """Sleep before the next attempt; whether nobody asked this process to end meanwhile."""
+    try:
+        with _interruptible():
+            time.sleep(seconds)
+    except (Terminated, KeyboardInterrupt):
+        return False
+    return True
+
+
+def terminated() -> Outcome:
+    """How an attempt ended that was asked to end."""
+    reason = SHUTDOWN if invocation.is_shutting_down() else "terminated by SIGTERM"
+    return Outcome(Status.KILLED, reason, 128 + signal.SIGTERM)
+
+
+def _failed(error: BaseException) -> Outcome:
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") in (__name__, Procedure.__module__):
+        trace = trace.tb_next  # the reader wants the procedure's frames, not ours
+    text = "".join(traceback.format_exception(type(error), error, trace)).rstrip("\n")
+    reason = "".join(traceback.format_exception_only(error)).strip().replace("\n", " ")
+    if database.is_to_blame(error):
+        return Outcome(Status.FAILED, f"the database is away: {reason}", 1, details=text, blameless=True)
+    return Outcome(Status.FAILED, reason, 1, details=text)
+
+
+class _interruptible:
+    """While the procedure runs, SIGTERM is an exception, so that it can tidy up and its row be ended.
+
+    It comes once: a second one, such as both systemd and the client of a warm job send, ends nothing more.
+    """
+
+    def __enter__(self) -> None:
+        self.before = signal.signal(signal.SIGTERM, self._terminate)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not Terminated:
+            signal.signal(signal.SIGTERM, self.before)
+
+    @staticmethod
+    def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated

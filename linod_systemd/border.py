@@ -1,0 +1,130 @@
+"""Root reads rules.json: as the site's user, bounded in time and size, trusting nothing of it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import stat
+import time
+from contextlib import suppress
+
+from linod_systemd import conf, desired, identity
+from linod_systemd.errors import ConfigurationError
+from linod_systemd.rule import RuleSet
+
+MOST_BYTES = 16 * 2**20
+MOST_SECONDS = 10.0
+FINE, MISSING, REFUSED = 0, 3, 4
+
+
+def read_rules(site: conf.Site, *, take_marker: bool = False) -> RuleSet | None:
+    """The rules of a site, or None where it has not written any yet.
+
+    :param take_marker: remove the marker of a change first, as what --apply answers.
+    :raises ConfigurationError: where the file is no plain file, too big, unreadable or another site's.
+    :raises RulesFileError: for a file that as a whole says nothing usable.
+    """
+    text = _read_as_user(site, take_marker)
+    if text is None:
+        return None
+    rules = desired.parse(text, str(site.rules_file))
+    if rules.site != site.name:
+        raise ConfigurationError(
+            f"{site.rules_file} is of the site {rules.site!r}, not {site.name!r}",
+            "write it anew: linod export",
+        )
+    return rules
+
+
+def _read_as_user(site: conf.Site, take_marker: bool) -> str | None:
+    """Fork, let the child become the user and read, and take what it sends."""
+    account = identity.account_of(site) if os.geteuid() == 0 else None
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        code = REFUSED
+        try:
+            os.close(reading)
+            if account is not None and account.pw_uid != 0:
+                identity.drop_privileges(account)
+            code = _send(site, writing, take_marker)
+        finally:
+            os._exit(code)
+    os.close(writing)
+    try:
+        data, in_time = _receive(reading)
+    finally:
+        os.close(reading)
+        if not _ended(child):
+            os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return _judged(site, data, code, in_time)
+
+
+def _judged(site: conf.Site, data: bytes, code: int, in_time: bool) -> str | None:
+    if code == MISSING:
+        return None
+    problem = ""
+    if not in_time:
+        problem = f"did not come within {MOST_SECONDS:.0f} s"
+    elif len(data) > MOST_BYTES:
+        problem = f"is larger than {MOST_BYTES} bytes"
+    elif code != FINE:
+        problem = data.decode("utf-8", "replace")[:300] or "cannot be read"
+    if problem:
+        raise ConfigurationError(
+            f"{site.rules_file} {problem}", f"it must be a plain file that {site.user} wrote: linod export"
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{site.rules_file} is no UTF-8 ({error})", "linod export") from error
+
+
+def _send(site: conf.Site, pipe: int, take_marker: bool) -> int:
+    """In the child: the content, or in its place what is wrong."""
+    try:
+        if take_marker:
+            with suppress(FileNotFoundError):
+                site.changed_marker.unlink()
+        handle = os.open(site.rules_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.write(pipe, b"is no plain file")
+            return REFUSED
+        sent = 0
+        while sent <= MOST_BYTES and (data := os.read(handle, 65536)):
+            sent += len(data)
+            while data:
+                data = data[os.write(pipe, data) :]
+    except FileNotFoundError:
+        return MISSING
+    except OSError as error:
+        os.write(pipe, f"cannot be read as {site.user} ({error.strerror}: {error.filename})".encode())
+        return REFUSED
+    return FINE
+
+
+def _receive(pipe: int) -> tuple[bytes, bool]:
+    """What came before the end, the size or the time ran out; whether it was in time."""
+    deadline = time.monotonic() + MOST_SECONDS
+    data = b""
+    while len(data) <= MOST_BYTES:
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return data, False
+        part = os.read(pipe, 65536)
+        if not part:
+            break
+        data += part
+    return data, True
+
+
+def _ended(child: int) -> bool:
+    """Whether the child ends by itself within the patience of a second."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return True
+        time.sleep(0.001)
+    return False

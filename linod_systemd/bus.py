@@ -1,0 +1,94 @@
+"""Questions to systemd over D-Bus, by jeepney: what a job asks, without starting a program for each.
+
+A program that a job starts is also what PID 1 kills when it stops the job (seen on systemd 257).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jeepney import DBusAddress, DBusErrorResponse, Message, Properties, new_method_call
+from jeepney.io.blocking import DBusConnection, open_dbus_connection
+from jeepney.wrappers import unwrap_msg
+
+from linod_systemd.errors import LinodError
+
+NAME = "org.freedesktop.systemd1"
+MANAGER = DBusAddress("/org/freedesktop/systemd1", NAME, f"{NAME}.Manager")
+REMEDY = "see: systemctl status dbus"
+PATIENCE = 25.0  # seconds for an answer, as systemctl has
+
+
+class BusError(LinodError):
+    """systemd, or the bus to it, does not answer, or refuses."""
+
+
+class Bus:
+    """A connection to the system's manager, or to the user's own. Use it in a ``with`` statement."""
+
+    def __init__(self, *, per_user: bool = False) -> None:
+        """:raises BusError: where the bus cannot be reached."""
+        try:
+            self._connection: DBusConnection = open_dbus_connection(_address(per_user))
+        except (OSError, RuntimeError, DBusErrorResponse) as error:
+            raise BusError(f"the bus to systemd cannot be reached ({error})", REMEDY) from error
+
+    def __enter__(self) -> Bus:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, kind: str, name: str, unit: str | None = None) -> Any:
+        """A property: of an interface (``Unit``, ``Timer``, ``Manager``), of a unit or of the manager.
+
+        :raises BusError: where there is no answer.
+        """
+        path = MANAGER.object_path if unit is None else unit_path(unit)
+        [(_, value)] = self._call(Properties(DBusAddress(path, NAME, f"{NAME}.{kind}")).get(name))
+        return value
+
+    def get_all(self, kind: str, unit: str) -> dict[str, Any]:
+        """All properties of an interface of a unit: name → (D-Bus type, value).
+
+        :raises BusError: where there is no answer.
+        """
+        address = DBusAddress(unit_path(unit), NAME, f"{NAME}.{kind}")
+        [values] = self._call(Properties(address).get_all())
+        return dict(values)
+
+    def instant(self, kind: str, name: str, unit: str | None = None) -> datetime | None:
+        """A timestamp property (UTC, to the microsecond), or None: not since the boot.
+
+        :raises BusError: where there is no answer.
+        """
+        microseconds = self.get(kind, name, unit)
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds) if microseconds else None
+
+    def attach(self, unit: str, process: int) -> None:
+        """Move a process of ours into the control group of a service that has Delegate=yes.
+
+        :raises BusError: where that is refused.
+        """
+        self._call(new_method_call(MANAGER, "AttachProcessesToUnit", "ssau", (unit, "", [process])))
+
+    def _call(self, message: Message) -> tuple[Any, ...]:
+        try:
+            answer = self._connection.send_and_get_reply(message, timeout=PATIENCE)
+            return unwrap_msg(answer)  # type: ignore[no-any-return]
+        except (OSError, DBusErrorResponse) as error:
+            raise BusError(f"systemd does not answer over the bus ({error})", REMEDY) from error
+
+
+def _address(per_user: bool) -> str:
+    if not per_user or os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return "SESSION" if per_user else "SYSTEM"
+    return f"unix:path={os.environ.get('XDG_RUNTIME_DIR', '')}/bus"
+
+
+def unit_path(unit: str) -> str:
+    """The path of a unit's object (sd_bus_path_encode(3))."""
+    signs = (sign if sign.isascii() and sign.isalnum() else f"_{ord(sign):02x}" for sign in unit)
+    return f"/org/freedesktop/systemd1/unit/{''.join(signs)}"

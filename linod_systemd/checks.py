@@ -1,0 +1,73 @@
+"""Django system checks: what would go wrong at night, said at start-up."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from linod_systemd import conf, ordering
+from linod_systemd.procedures import Procedures
+
+
+@register()
+def check_sqlite(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Several jobs write at once: SQLite then needs immediate transactions."""
+    found: list[CheckMessage] = []
+    for alias, database in settings.DATABASES.items():
+        options: Any = database.get("OPTIONS", {})
+        sqlite = database.get("ENGINE") == "django.db.backends.sqlite3"
+        if sqlite and options.get("transaction_mode", "").upper() != "IMMEDIATE":
+            found.append(
+                Warning(
+                    f"The SQLite database {alias!r} has no immediate transactions: jobs that write at the "
+                    "same time can fail with “database is locked”.",
+                    hint=f"Set DATABASES[{alias!r}]['OPTIONS']['transaction_mode'] = 'IMMEDIATE'.",
+                    id="linod_systemd.W001",
+                )
+            )
+    return found
+
+
+@register()
+def check_run_after(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """``run_after`` names procedures that exist, and in no circle."""
+    circle = ordering.circle({procedure.name: procedure.run_after for procedure in Procedures})
+    if circle:
+        return [
+            Error(
+                f"The procedures run after each other in a circle: {ordering.in_words(circle)}.",
+                hint="Take one of the names out of the run_after of its decorator.",
+                id="linod_systemd.E002",
+            )
+        ]
+    return [
+        Error(
+            f"The procedure {procedure.name!r} at {procedure.place} is to run after {name!r}, "
+            "which does not exist.",
+            hint=f"Registered are {', '.join(Procedures.names())}.",
+            id="linod_systemd.E001",
+        )
+        for procedure in Procedures
+        for name in procedure.run_after
+        if name not in Procedures
+    ]
+
+
+@register()
+def check_state_directory(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """A process of the site that changes a rule has to write rules.json."""
+    site = conf.this_site()
+    folder = site.state_directory
+    if not folder.exists() or os.access(folder, os.W_OK):
+        return []
+    return [
+        Warning(
+            f"{conf.user_name()} cannot write the state folder {folder}: a rule changed by this process "
+            "reaches systemd only once the supervisor sees it.",
+            hint=f"Run the site's processes as {site.user}.",
+            id="linod_systemd.W002",
+        )
+    ]

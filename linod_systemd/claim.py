@@ -1,0 +1,69 @@
+"""One run of a rule at a time on this host: a lock that ends with the process that holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from linod_systemd import conf, unitnames
+from linod_systemd.errors import AlreadyRunning, ConfigurationError
+
+FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, process
+
+
+@contextlib.contextmanager
+def claimed(site: conf.Site, rule: str) -> Iterator[None]:
+    """Hold the claim of a rule.
+
+    It is a record lock of fcntl(2): not inherited by what the job forks, and gone when the process is,
+    whichever way it went.
+
+    :raises AlreadyRunning: where another process holds it.
+    :raises ConfigurationError: where the state folder cannot be written.
+    """
+    conf.ensure_directories(site)
+    handle = _open(site, rule)
+    try:
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"the rule {rule!r} is already running", "wait for its end: linod jobs --status running"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_claimed(site: conf.Site, rule: str) -> bool:
+    """Whether another process of this host is running the rule. Asking takes the claim from nobody, and
+    opens nothing to write, which would look like the end of a claim (watch.py)."""
+    try:
+        handle = os.open(_path(site, rule), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        question = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        answer = struct.unpack(FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, question))
+        return bool(answer[0] != fcntl.F_UNLCK)
+    finally:
+        os.close(handle)
+
+
+def _path(site: conf.Site, rule: str) -> Path:
+    return site.lock_directory / unitnames.lock_file(rule)
+
+
+def _open(site: conf.Site, rule: str) -> int:
+    path = _path(site, rule)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the lock {path} cannot be opened ({error.strerror})",
+            f"as root: chown -R {site.user} {site.state_directory}",
+        ) from error

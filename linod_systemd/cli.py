@@ -1,0 +1,190 @@
+"""``linod …``: what administrators and developers type; ``manage.py linod`` is the same parser."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from linod_systemd import conf, identity
+from linod_systemd.errors import LinodError
+
+MOST_LINES = 100_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = parser("linod").parse_args(arguments)
+        if options.command is None:
+            options = parser("linod").parse_args([*arguments, "status"])
+        if options.command in ("next", "explain") and options.rules is not None:
+            from linod_systemd import commands_next
+
+            return commands_next.answer(commands_next.find_in_file(options.rules, options.rule), options)
+        if options.command in ("install-site", "uninstall-site"):
+            from linod_systemd import install_site
+
+            return install_site.COMMANDS[options.command](options)
+        site = conf.find_site(options.site)
+        identity.enter(site, "linod_systemd.cli", without_site(arguments))
+        if options.command == "supervise" and not site.preload:
+            from linod_systemd.supervisor import supervise
+
+            return supervise(site)
+        try:
+            identity.load(site)
+        except LinodError:
+            if options.command == "record-end":
+                _keep_end(site, options.rule)
+            raise
+        return dispatch(site, options)
+    except LinodError as error:
+        print(f"linod: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # `linod jobs | head`: nobody reads on, which is no error. Nor is the flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _keep_end(site: conf.Site, rule: str) -> None:
+    """Note how a job of a site that does not load ended; written into its database once it does."""
+    from linod_systemd import ending, spool
+
+    monitored = dict(os.environ)
+    text = ending.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
+    spool.put_end(site, rule, monitored, text, datetime.now(UTC))
+
+
+def dispatch(site: conf.Site, options: argparse.Namespace) -> int:
+    """Run a parsed command in a process where the site is loaded; the exit code.
+
+    :raises LinodError: what the command cannot do.
+    """
+    from linod_systemd import commands, database
+
+    with database.explained(site):
+        return commands.COMMANDS[options.command or "status"](site, options)
+
+
+def without_site(arguments: Sequence[str]) -> list[str]:
+    """The arguments but for ``--site``, which identity.enter() gives anew."""
+    rest = list(arguments)
+    while "--site" in rest[:2]:
+        at = rest.index("--site")
+        del rest[at : at + 2]
+    return [argument for argument in rest if not argument.startswith("--site=")]
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 instant; one without an offset is UTC."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no instant such as 2026-11-24T04:00:00+00:00"
+        ) from None
+    value = value if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise argparse.ArgumentTypeError(f"{text!r} lies beyond the years 1 to 9999") from None
+
+
+def count(text: str) -> int:
+    """How many lines of a list."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_LINES and len(text) < 9):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {MOST_LINES}")
+    return int(text)
+
+
+def parser(program: str, *, with_site: bool = True) -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    result = argparse.ArgumentParser(
+        prog=program, description="The background tasks of a site, run by systemd."
+    )
+    if with_site:
+        result.add_argument("--site", help="the site (default: the only one, or “default”)")
+    known = add_commands(result)
+    if with_site:
+        _add_installers(known)
+    return result
+
+
+def add_commands(result: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """Add the subcommands to a parser (its class is kept, as Django's differs)."""
+    known = result.add_subparsers(dest="command", metavar="COMMAND", parser_class=argparse.ArgumentParser)
+    _add_lists(known)
+    _add_actions(known)
+    _add_services(known)
+    return known
+
+
+def _add_lists(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    status = known.add_parser("status", help="list the rules with their next time")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument("-v", "--verbose", action="store_true", help="also what the supervisor costs")
+    following = known.add_parser("next", help="print when a rule is due, one ISO 8601 instant a line, in UTC")
+    following.add_argument("rule")
+    following.add_argument("-n", type=count, default=1, metavar="N", help="how many (default 1)")
+    following.add_argument(
+        "--from", dest="from_time", type=instant, metavar="TIME", help="after this instant (default: now)"
+    )
+    explain = known.add_parser("explain", help="say in one English sentence when and how a rule is run")
+    explain.add_argument("rule")
+    for asking in (following, explain):
+        asking.add_argument("--rules", type=Path, metavar="FILE", help="read a rules.json; needs no site")
+        asking.add_argument("--json", action="store_true", help="print JSON")
+    jobs = known.add_parser("jobs", help="list what ran, latest first")
+    jobs.add_argument("rule", nargs="?")
+    jobs.add_argument("-n", type=count, default=20, metavar="N", help="how many (default 20)")
+    jobs.add_argument(
+        "--status", help="only those running, success, failed, timeout, killed, lost or skipped"
+    )
+    jobs.add_argument("--json", action="store_true", help="print JSON")
+    jobs.add_argument("-v", "--verbose", action="store_true", help="also whether warm, CPU time and memory")
+    show = known.add_parser("show", help="show one job with its message")
+    show.add_argument("job", type=int)
+    show.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_actions(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    known.add_parser("setup", help="make rules for new procedures, drop those whose procedure is gone")
+    known.add_parser("export", help="write rules.json anew")
+    for name, what in (("cancel", "stop a rule's timer"), ("enable", "start a cancelled rule's timer again")):
+        action = known.add_parser(name, help=what)
+        action.add_argument("rule")
+    simulate = known.add_parser(
+        "simulate", help="run what is due in the foreground, without systemd, until Ctrl-C"
+    )
+    simulate.add_argument("--once", action="store_true", help="run what is due now, and end")
+    known.add_parser("demo-data", help="fill the demo site with people, messages, events")
+    manage = known.add_parser("manage", help="run a command of the site's manage.py", add_help=False)
+    manage.add_argument("arguments", nargs=argparse.REMAINDER)
+
+
+def _add_installers(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    install = known.add_parser("install-site", help="as root: have systemd run the tasks of a site")
+    install.add_argument("name", help="lower-case letters, digits and _")
+    install.add_argument("--settings", help="its DJANGO_SETTINGS_MODULE")
+    install.add_argument("--user", help="who runs its jobs")
+    install.add_argument("--directory", help="where its manage.py lies (default: here)")
+    install.add_argument("--python", help="its python (default: that of env, venv or .venv in the directory)")
+    install.add_argument("--environment-file", help="NAME=value lines for its processes")
+    uninstall = known.add_parser("uninstall-site", help="as root: undo that; the site stays as it is")
+    uninstall.add_argument("name")
+
+
+def _add_services(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    known.add_parser("supervise", help="what linod-supervisor@SITE.service runs")
+    record = known.add_parser("record-end", help="what OnFailure= of a job starts")
+    record.add_argument("rule")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

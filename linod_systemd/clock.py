@@ -1,0 +1,34 @@
+"""Instants, as the database holds them and as the rest of the code does: aware, in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def to_database(instant: datetime) -> datetime:
+    """An aware instant as a DateTimeField takes it: naive local time where USE_TZ is off."""
+    return instant if settings.USE_TZ else timezone.make_naive(instant, timezone.get_default_timezone())
+
+
+def from_database(value: datetime) -> datetime:
+    """What a DateTimeField gave, as an aware instant in UTC."""
+    if timezone.is_naive(value):
+        value = timezone.make_aware(value, timezone.get_default_timezone())
+    return value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """This instant, as a DateTimeField takes it."""
+    return to_database(utc_now())
+
+
+def today() -> date:
+    """Today on the wall clock of the site."""
+    return utc_now().astimezone(timezone.get_default_timezone()).date()

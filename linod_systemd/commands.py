@@ -1,0 +1,143 @@
+"""What each subcommand of ``linod`` does, in a process where the site is loaded."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from linod_systemd import (
+    clock,
+    commands_jobs,
+    commands_status,
+    conf,
+    database,
+    ending,
+    export,
+    failure,
+    ledger,
+    questions,
+    spool,
+)
+from linod_systemd.choices import CancelledBy
+from linod_systemd.commands_next import Asked, answer, find_in_file
+from linod_systemd.errors import LinodError, RefusedRule
+from linod_systemd.models import JobRule
+from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.site_journal import JournalAway
+from linod_systemd.tasks import Tasks, local
+from linod_systemd.terminal import say
+
+Options = argparse.Namespace
+
+
+def about_rule(site: conf.Site, options: Options) -> int:
+    """``next`` and ``explain``."""
+    if options.rules is not None:
+        return answer(find_in_file(options.rules, options.rule), options)
+    rule = questions.find_rule(options.rule)
+    try:
+        recurrence = rule.recurrence()
+    except RecurrenceError as error:  # a row that nobody judged when it was saved
+        raise RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule in the admin") from error
+    last = rule.jobs.started().first()
+    started = clock.from_database(last.start_datetime) if last else None
+    return answer(Asked(rule.as_rule(), recurrence, last_start=started), options)
+
+
+def setup(site: conf.Site, options: Options) -> int:
+    say(f"{site.name}: {Tasks().setup()}")
+    return write_rules(site, options)
+
+
+def write_rules(site: conf.Site, options: Options) -> int:
+    written = export.export(site)
+    print(f"{site.rules_file}: {'written' if written else 'up to date'}")
+    return 0
+
+
+def cancel(site: conf.Site, options: Options) -> int:
+    rule = questions.find_rule(options.rule)
+    Tasks().cancel_rule(rule, CancelledBy.PERSON)
+    say(f"{rule.name}: cancelled; again: linod enable {rule.name}")
+    return 0
+
+
+def enable(site: conf.Site, options: Options) -> int:
+    rule = questions.find_rule(options.rule)
+    JobRule.objects.filter(pk=rule.pk).enable()
+    rule.refresh_from_db()
+    due = rule.next_run()
+    say(f"{rule.name}: enabled, {f'next run at {local(due)}' if due else 'never due by itself'}")
+    return 0
+
+
+def simulate(site: conf.Site, options: Options) -> int:
+    from linod_systemd.simulate import simulate as run_simulation
+
+    return run_simulation(site, once=options.once)
+
+
+def demo_data(site: conf.Site, options: Options) -> int:
+    from django.apps import apps
+
+    if not apps.is_installed("linod_systemd.demo"):
+        raise LinodError(f"the site {site.name!r} is not the demo site", "its data is yours to make")
+    from linod_systemd.demo.data import demo_data as fill
+
+    print(fill())
+    return 0
+
+
+def manage(site: conf.Site, options: Options) -> int:
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["linod manage", *options.arguments])
+    return 0
+
+
+def supervise(site: conf.Site, options: Options) -> int:
+    from linod_systemd.supervisor import supervise as serve
+
+    return serve(site)
+
+
+def record_end(site: conf.Site, options: Options) -> int:
+    monitored = dict(os.environ)
+    message = ending.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
+    try:
+        with database.reachable(site):
+            ledger.drain(site)
+            if _runs_again(site, options.rule, monitored.get("MONITOR_INVOCATION_ID", "")):
+                return 0  # these are not the words about the run that ended
+            failure.record(site, options.rule, monitored, message)
+    except database.DatabaseAway as error:
+        spool.put_end(site, options.rule, monitored, message, clock.utc_now())
+        print(f"linod: the end of a job is kept in {site.spool_directory}, as {error}", file=sys.stderr)
+    return 0
+
+
+def _runs_again(site: conf.Site, rule: str, invocation_id: str) -> bool:
+    try:
+        return ending.last_known(site, rule, invocation_id) is None
+    except JournalAway:  # that is asked only where the unit itself is of another run
+        return False
+
+
+COMMANDS: dict[str, Callable[[conf.Site, Options], int]] = {
+    "status": commands_status.status,
+    "next": about_rule,
+    "explain": about_rule,
+    "jobs": commands_jobs.jobs,
+    "show": commands_jobs.show,
+    "setup": setup,
+    "export": write_rules,
+    "cancel": cancel,
+    "enable": enable,
+    "simulate": simulate,
+    "demo-data": demo_data,
+    "manage": manage,
+    "supervise": supervise,
+    "record-end": record_end,
+}

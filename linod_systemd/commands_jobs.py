@@ -1,0 +1,93 @@
+"""``linod jobs`` and ``linod show``: what ran."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from linod_systemd import clock, conf, questions
+from linod_systemd.choices import Status
+from linod_systemd.errors import NoSuchRule
+from linod_systemd.models import Job
+from linod_systemd.tasks import local
+from linod_systemd.terminal import print_table, say
+from linod_systemd.visible import visible_json, visible_line
+
+
+def jobs(site: conf.Site, options: argparse.Namespace) -> int:
+    found = Job.objects.all()
+    if options.rule:
+        found = found.filter(rule_name=options.rule)
+        if not found.exists():
+            questions.find_rule(options.rule)  # a rule that has not run yet is no error, a misspelt one is
+    if options.status:
+        if options.status not in Status.values:
+            raise NoSuchRule(
+                f"no job has the status {options.status!r}", f"use one of {', '.join(Status.values)}"
+            )
+        found = found.filter(status=options.status)
+    rows = list(found[: options.n])
+    if options.json:
+        print(visible_json([_job_as_json(job) for job in rows]))
+        return 0
+    used = ("how", "CPU", "memory") if options.verbose else ()
+    columns = ("job", "rule", "start", "seconds", *used, "status", "trigger", "reason")
+    print_table(columns, [_job_cells(job, options.verbose) for job in rows], empty="no job has run yet")
+    return 0
+
+
+def _job_cells(job: Job, verbose: bool) -> tuple[str, ...]:
+    took = f"{(job.end_datetime - job.start_datetime).total_seconds():.2f}" if job.end_datetime else ""
+    start = local(clock.from_database(job.start_datetime))
+    used = _used(job) if verbose else ()
+    return (str(job.pk), job.rule_name, start, took, *used, job.status, job.trigger, job.reason)
+
+
+def _used(job: Job) -> tuple[str, str, str]:
+    """What the control group of its unit has used; nothing where that is not known."""
+    cpu = "" if job.cpu_seconds is None else f"{job.cpu_seconds:.3f} s"
+    memory = "" if job.memory_peak is None else f"{job.memory_peak / 2**20:.1f} MiB"
+    return ("warm" if job.warm else "cold", cpu, memory)
+
+
+def _job_as_json(job: Job) -> dict[str, Any]:
+    def moment(value: Any) -> str | None:
+        return clock.from_database(value).isoformat() if value else None
+
+    return {
+        "id": job.pk,
+        "rule": job.rule_name,
+        "start_datetime": moment(job.start_datetime),
+        "end_datetime": moment(job.end_datetime),
+        "status": job.status,
+        "reason": job.reason,
+        "trigger": job.trigger,
+        "scheduled_for": moment(job.scheduled_for),
+        "attempt": job.attempt,
+        "invocation_id": job.invocation_id,
+        "host": job.host,
+        "exit_code": job.exit_code,
+        "warm": job.warm,
+        "cpu_seconds": job.cpu_seconds,
+        "memory_peak": job.memory_peak,
+        "message": job.message,
+    }
+
+
+def show(site: conf.Site, options: argparse.Namespace) -> int:
+    job = Job.objects.filter(pk=options.job).first()
+    if job is None:
+        raise NoSuchRule(f"there is no job #{options.job}", "linod jobs lists them")
+    values = _job_as_json(job)
+    if options.json:
+        print(visible_json(values))
+        return 0
+    message = values.pop("message")
+    for key, value in values.items():
+        if value not in (None, ""):
+            say(f"{key + ':':16} {visible_line(str(value))}")
+    if message:
+        say("\n" + message)
+    if job.invocation_id:
+        print(f"\njournalctl _SYSTEMD_INVOCATION_ID={job.invocation_id}")
+    return 0

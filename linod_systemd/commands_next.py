@@ -1,0 +1,100 @@
+"""``linod next`` and ``linod explain``: when a rule is due; from a rules.json they need no Django."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+from linod_systemd import desired, english
+from linod_systemd.explain import explain
+from linod_systemd.nearest import no_such_rule
+from linod_systemd.recurrence import END_OF_TIME, RecurrenceSet
+from linod_systemd.rule import Rule
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A rule that is asked about, when it is due and, where that is known, its last start."""
+
+    rule: Rule
+    recurrence: RecurrenceSet
+    last_start: datetime | None = None
+
+
+def find_in_file(path: Path, name: str) -> Asked:
+    """The rule of this name in a rules.json.
+
+    :raises RulesFileError: for a file that cannot be used.
+    :raises RefusedRule: for a rule that is impossible.
+    :raises NoSuchRule: where the file has no such rule.
+    """
+    rules = desired.read(path)
+    rule = rules.get(name)
+    if rule is not None:
+        return Asked(rule, rules.recurrence(rule))
+    for refused in rules.refused:
+        if str(refused).startswith(f"rule {name!r}"):
+            raise refused
+    raise no_such_rule(name, [rule.name for rule in rules.rules], str(path))
+
+
+def answer(asked: Asked, options: argparse.Namespace) -> int:
+    """Print what ``linod next`` or ``linod explain`` has to say about a rule; the exit code."""
+    now = datetime.now(UTC)
+    sentence = explain(asked.rule, asked.recurrence, now)
+    if options.command == "next":
+        _print_next(asked, sentence, now, options)
+    elif options.json:
+        print(json.dumps({"rule": asked.rule.name, "explanation": sentence}, ensure_ascii=False))
+    else:
+        print(sentence)
+    return 0
+
+
+def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Namespace) -> None:
+    recurrence = asked.recurrence
+    begin = min(options.from_time or now, END_OF_TIME)
+    instants: list[datetime] = []
+    if not asked.rule.cancelled:
+        instants = list(islice(_instants(recurrence, begin, asked.last_start), options.n))
+    if options.json:
+        print(json.dumps([instant.isoformat() for instant in instants]))
+    elif instants and sys.stdout.isatty():
+        from linod_systemd import next_view  # it takes rich, which no pipe needs
+
+        next_view.show(sentence, recurrence, instants, now)
+    else:
+        for instant in instants:
+            print(instant.isoformat())
+    if not instants:
+        print(f"{asked.rule.name}: {_why_never(asked.rule, recurrence, now)}", file=sys.stderr)
+
+
+def _instants(recurrence: RecurrenceSet, begin: datetime, last_start: datetime | None) -> Iterator[datetime]:
+    """When it is due (UTC) after ``begin``; a monotonic rule counts on from its last start."""
+    if not recurrence.is_monotonic:
+        yield from recurrence.occurrences(begin)
+        return
+    due = recurrence.next_after_start(last_start, begin)
+    while due is not None:
+        yield due
+        due = recurrence.next_after_start(due, due + timedelta(microseconds=1))
+
+
+def _why_never(rule: Rule, recurrence: RecurrenceSet, now: datetime) -> str:
+    """Why nothing is due."""
+    if rule.every_unit == "never":
+        return "never due by itself"
+    if rule.cancelled:
+        return f"nothing due: it is cancelled; again: linod enable {rule.name}"
+    end = recurrence.anchor if rule.every_unit == "once" else recurrence.last
+    if end is None or end > END_OF_TIME:
+        return f"nothing due: time is counted to the year {END_OF_TIME.year}"
+    local = (end - recurrence.shift).astimezone(recurrence.zone)
+    return f"nothing due: it {'ended' if end <= now else 'ends'} on {english.full_date(local.date())}"

@@ -1,0 +1,131 @@
+"""The errors of the database in words that name the remedy, and whether it is the database's own trouble."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.apps import apps
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, connection
+
+from linod_systemd.conf import Site
+from linod_systemd.errors import ConfigurationError
+
+# What PostgreSQL, MariaDB and SQLite say when they, and not a query, have trouble.
+TROUBLE = re.compile(
+    r"connect|server closed|gone away|terminating|starting up|shutting down|timeout expired"
+    r"|unable to open|is locked|readonly|disk",
+    re.IGNORECASE,
+)
+
+
+# The same of a table or column that is not there; also a role or a database may "not exist".
+NOT_MIGRATED = re.compile(
+    r"no such (table|column)|(relation|column) .* does not exist|Table .* doesn't exist"
+)
+
+
+class DatabaseAway(ConfigurationError):
+    """The database cannot be used: it is away, locked, full or not migrated."""
+
+
+@contextlib.contextmanager
+def explained(site: Site) -> Iterator[None]:
+    """Turn what the database says into an error for people.
+
+    :raises DatabaseAway: for a database that is not migrated, locked or away.
+    """
+    try:
+        yield
+    except (IntegrityError, DataError):
+        raise
+    except (DatabaseError, InterfaceError) as error:
+        connection.close_if_unusable_or_obsolete()  # what comes next may find the server again
+        raise DatabaseAway(*_explain(site, error)) from error
+
+
+@contextlib.contextmanager
+def reachable(site: Site) -> Iterator[None]:
+    """The same for what needs a database that is there: SQLite would make an empty one in its place.
+
+    :raises DatabaseAway: as :func:`explained`, and where the file of an SQLite database is missing.
+    """
+    with explained(site):
+        try:
+            _connect()
+        except OperationalError as error:
+            missing = missing_file()
+            if missing is None:
+                raise
+            raise DatabaseAway(
+                f"the database of site {site.name!r} is away ({missing} does not exist)",
+                f"put it back, or make it: linod --site {site.name} manage migrate",
+            ) from error
+        yield
+
+
+def _connect() -> None:
+    """Open the connection, and make no database: a look before would leave a moment in which it may go."""
+    own = connection.settings_dict
+    path = _file()
+    if path is not None:
+        connection.settings_dict = own | {"NAME": f"file:{urllib.parse.quote(str(path))}?mode=rw"}
+    try:
+        connection.ensure_connection()
+    finally:
+        connection.settings_dict = own
+
+
+def missing_file() -> Path | None:
+    """The file of the SQLite database that should be there and is not."""
+    path = _file()
+    return None if path is None or path.exists() else path
+
+
+def _file() -> Path | None:
+    """The file of the SQLite database, where it is one."""
+    name = str(connection.settings_dict["NAME"])
+    return None if connection.vendor != "sqlite" or ":" in name else Path(name)
+
+
+def is_to_blame(error: BaseException) -> bool:
+    """Whether what a procedure raised is the trouble of the database and not of a query."""
+    if isinstance(error, IntegrityError | DataError) or not isinstance(error, DatabaseError | InterfaceError):
+        return False
+    named = isinstance(error, OperationalError | InterfaceError) and TROUBLE.search(str(error))
+    return bool(named) or not _answers()
+
+
+def _answers() -> bool:
+    try:
+        connection.close()
+        _connect()
+        apps.get_model("linod_systemd", "JobRule").objects.exists()
+    except (DatabaseError, InterfaceError):
+        return False
+    return True
+
+
+def _explain(site: Site, error: Exception) -> tuple[str, str]:
+    said = " ".join(str(error).split())
+    if NOT_MIGRATED.search(said):
+        return (
+            f"the database of site {site.name!r} is not migrated ({said})",
+            f"linod --site {site.name} manage migrate",
+        )
+    if "locked" in said:
+        return (
+            f"the database of site {site.name!r} is locked by another process ({said})",
+            "end what holds it, or raise OPTIONS['timeout'] in DATABASES, and try again",
+        )
+    if "readonly" in said or "unable to open" in said:
+        return (
+            f"the database of site {site.name!r} cannot be opened for writing ({said})",
+            f"check that its file and its folder belong to {site.user}",
+        )
+    if "full" in said:
+        return f"the database of site {site.name!r} is full ({said})", "make room on its disk"
+    return f"the database of site {site.name!r} is away ({said})", "check DATABASES and that its server runs"

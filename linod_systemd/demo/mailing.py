@@ -1,0 +1,122 @@
+"""Pending messages → SMTP. What cannot be sent stays pending, and goes out later.
+
+A message is held while it is sent, so that no two runs send it, and marked as sent right after the
+server has taken it: should the process die between the two, it is mailed a second time once the hold is
+over, which is better than never. One that the server refuses waits a while, and holds up no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import timezone
+
+from linod_systemd.demo.models import Message, MessageQuerySet, User
+
+TOO_LARGE, CLOSING = 552, 421  # replies of RFC 5321
+PATIENCE = 3  # mails in a row on which the server hangs up, before it is taken for away
+
+
+def send_each(messages: MessageQuerySet, logger: logging.Logger) -> None:
+    """One mail for each message.
+
+    :raises Warning: where the server cannot be used.
+    """
+    _send_all(((message.user, [message]) for message in messages), logger)
+
+
+def send_digests(messages: MessageQuerySet, logger: logging.Logger) -> None:
+    """One mail for each user.
+
+    :raises Warning: where the server cannot be used.
+    """
+    by_user = sorted(messages, key=lambda message: message.user_id)
+    groups = groupby(by_user, key=lambda message: message.user)
+    _send_all(((user, list(group)) for user, group in groups), logger)
+
+
+def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logger) -> None:
+    waiting = list(mails)
+    if not waiting:
+        logger.debug("nothing to send")
+        return
+    sent = refused = hang_ups = 0
+    trouble = ""
+    connection = get_connection()
+    try:
+        for user, messages in waiting:
+            connection.open()  # before anything is held; does nothing while it is open
+            held = [message for message in messages if message.hold()]
+            if not held:
+                continue  # another run has sent them
+            refusal = _send(connection, user, held)
+            if refusal is None:
+                sent, hang_ups = sent + 1, 0
+                continue
+            refused += 1
+            logger.warning("the mail to %s was refused and stays pending: %s", user.email, refusal)
+            _close(connection, logger)  # servers count the errors of a connection, and then hang up
+            hang_ups = hang_ups + 1 if _is_hang_up(refusal) else 0
+            if hang_ups == PATIENCE:
+                raise refusal
+    except OSError as error:  # smtplib's errors are OSErrors, too
+        trouble = f"the mail server cannot be used ({error})"
+    finally:
+        _close(connection, logger)
+    logger.info("sent %d mails, %d were refused", sent, refused)
+    if trouble:
+        # A Warning is no failure (LINOD.txt): the rule goes on, and its job says why so little was sent.
+        raise Warning(f"{trouble}: {len(waiting) - sent} mails stay pending")
+
+
+def _send(connection: BaseEmailBackend, user: User, messages: list[Message]) -> Exception | None:
+    """Send these in one mail: None, or why the server did not take it.
+
+    :raises OSError: where the server takes nothing at all.
+    """
+    mail = _compose(connection, user, messages)
+    try:
+        mail.send()
+    except (smtplib.SMTPException, ValueError) as error:
+        if isinstance(error, smtplib.SMTPSenderRefused) and error.smtp_code != TOO_LARGE:
+            _for_each(Message.release, messages)
+            raise  # it would refuse all others, too
+        _for_each(Message.postpone, messages)
+        return error
+    except BaseException:
+        _for_each(Message.release, messages)
+        raise
+    Message.objects.filter(pk__in=[message.pk for message in messages]).update(sent=timezone.now())
+    return None
+
+
+def _compose(connection: BaseEmailBackend, user: User, messages: list[Message]) -> EmailMessage:
+    subject = messages[0].subject if len(messages) == 1 else f"{len(messages)} messages"
+    parts = [f"{message.subject}\n\n{message.body}".strip() for message in messages]
+    body = messages[0].body if len(messages) == 1 else "\n\n----\n\n".join(parts)
+    return EmailMessage(" ".join(subject.split()), body, to=[user.email], connection=connection)
+
+
+def _for_each(action: Callable[[Message], None], messages: list[Message]) -> None:
+    for message in messages:
+        action(message)
+
+
+def _is_hang_up(error: Exception) -> bool:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return any(code == CLOSING for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code == CLOSING
+    return isinstance(error, smtplib.SMTPServerDisconnected)
+
+
+def _close(connection: BaseEmailBackend, logger: logging.Logger) -> None:
+    try:
+        connection.close()
+    except OSError as error:
+        logger.warning("the connection to the mail server did not close well: %s", error)

@@ -1,0 +1,161 @@
+"""Users with a mail mode, messages, events, problems, summaries."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+# Longer than the server may take for one mail (EMAIL_TIMEOUT for each of its few answers).
+HOLD = timedelta(minutes=15)
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+
+
+class MailMode(models.TextChoices):
+    """How a user wants messages by mail."""
+
+    NEVER = "never"
+    OFTEN = "often"
+    DAILY = "daily"
+
+
+class User(AbstractUser):
+    """Someone who gets messages."""
+
+    mail_mode = models.CharField(max_length=10, choices=MailMode.choices, default=MailMode.OFTEN)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def unheld(self, now: datetime) -> MessageQuerySet:
+        """Those not sent yet that no run holds, and whose wait after a refusal is over."""
+        over = models.Q(not_before__isnull=True) | models.Q(not_before__lte=now)
+        return self.filter(over, sent__isnull=True)
+
+    def pending(self, mode: MailMode) -> MessageQuerySet:
+        """Those still to be mailed, to active users of this mail mode, oldest first."""
+        unheld = self.unheld(timezone.now())
+        mailed = unheld.filter(seen__isnull=True, user__mail_mode=mode, user__is_active=True)
+        return mailed.exclude(user__email="").select_related("user").order_by("created", "pk")
+
+
+class Message(models.Model):
+    """Something to tell a user: on the site, and by mail."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="messages")
+    subject = models.CharField(max_length=200)
+    body = models.TextField(blank=True)
+    created = models.DateTimeField(default=timezone.now)
+    sent = models.DateTimeField(null=True, blank=True)
+    seen = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Held by a run, or waiting after a refusal, until then.",
+    )
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created", "-pk")
+
+    def __str__(self) -> str:
+        return self.subject
+
+    def hold(self) -> bool:
+        """Keep other runs from mailing this; whether it was still to be mailed.
+
+        A run that is killed leaves its hold, and once HOLD is over another run sends the message.
+        """
+        now = timezone.now()
+        return Message.objects.filter(pk=self.pk).unheld(now).update(not_before=now + HOLD) == 1
+
+    def release(self) -> None:
+        """Give up the hold: the message was not tried."""
+        Message.objects.filter(pk=self.pk).update(not_before=None)
+
+    def postpone(self) -> None:
+        """Try again when it is twice as old as now: the server is not asked the same at every run."""
+        now = timezone.now()
+        wait = min(max(now - self.created, SHORTEST_WAIT), LONGEST_WAIT)
+        Message.objects.filter(pk=self.pk).update(not_before=now + wait)
+
+
+class Event(models.Model):
+    """Something that users attend."""
+
+    title = models.CharField(max_length=200)
+    start = models.DateTimeField()
+    duration = models.DurationField(default=timedelta(hours=1))
+    attendees: ClassVar[models.ManyToManyField[User, Attendance]] = models.ManyToManyField(
+        User, through="Attendance", related_name="events"
+    )
+
+    class Meta:
+        ordering = ("start",)
+
+    def __str__(self) -> str:
+        return self.title
+
+    def clean(self) -> None:
+        if self.duration is not None and self.duration <= timedelta(0):  # full_clean() says what is empty
+            raise ValidationError({"duration": "An event takes some time."})
+
+
+class Attendance(models.Model):
+    """A user at an event, and when they were told that it is near."""
+
+    event = models.ForeignKey(Event, models.CASCADE)
+    user = models.ForeignKey(User, models.CASCADE)
+    notified = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("event", "user"), name="demo_attends_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.event}"
+
+
+class Problem(models.Model):
+    """What a checker found wrong with a row."""
+
+    checker = models.CharField(max_length=100)
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.CharField(max_length=64)
+    row = GenericForeignKey("content_type", "object_id")
+    message = models.TextField()
+    found = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("checker", "content_type", "object_id", "message"), name="demo_problem_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.content_type.model} #{self.object_id}: {self.message}"
+
+
+class Summary(models.Model):
+    """What the jobs of a rule did on a day."""
+
+    rule_name = models.CharField(max_length=200)
+    day = models.DateField()
+    runs = models.PositiveIntegerField()
+    failures = models.PositiveIntegerField()
+    seconds = models.FloatField()
+
+    class Meta:
+        verbose_name_plural = "summaries"
+        ordering = ("-day", "rule_name")
+        constraints = (models.UniqueConstraint(fields=("rule_name", "day"), name="demo_summary_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.rule_name} on {self.day}"

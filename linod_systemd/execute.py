@@ -1,0 +1,224 @@
+"""One rule in this process: claim, attempts with their Job rows, captured log, exact end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+from django.db import IntegrityError, close_old_connections
+
+from linod_systemd import (
+    accounting,
+    attempt,
+    claim,
+    clock,
+    conf,
+    database,
+    invocation,
+    joblog,
+    ledger,
+    missed,
+    offline,
+    owed,
+    questions,
+    retry,
+    source,
+    unended,
+)
+from linod_systemd.accounting import Usage
+from linod_systemd.attempt import Outcome
+from linod_systemd.choices import Status, Trigger
+from linod_systemd.database import DatabaseAway
+from linod_systemd.errors import AlreadyRunning
+from linod_systemd.models import Job, JobRule
+from linod_systemd.notify import Notifier
+from linod_systemd.owed import Owed
+from linod_systemd.procedures import LogLevels
+from linod_systemd.rule_start import Start
+from linod_systemd.ticks import INSTANT
+
+logger = logging.getLogger("linod.execute")
+
+
+def execute(site: conf.Site, name: str, *, warm: bool = False) -> int:
+    """Run a rule now, in this process, and leave a Job row for each attempt; the exit code of linod-run.
+
+    :param warm: whether this process was forked from one that had loaded the site.
+    :raises NoSuchRule: where no rule has this name.
+    :raises AlreadyRunning: where its previous run has not ended.
+    :raises ConfigurationError: where neither the database nor rules.json, or the state folder, can be used.
+    """
+    rule = _find(site, name)
+    start = Start.of(rule, invocation.current(site, name), warm=warm)
+    if start.is_off:
+        _settle(site, start)
+        return 0
+    try:
+        with claim.claimed(site, name):
+            if _is_past(site, start):
+                _settle(site, start)
+                return 0
+            outcome = _attempts(site, start)
+    except AlreadyRunning as error:
+        if start.by.by_systemd:
+            skip(site, start, str(error.message))
+            _settle(site, start)
+        raise
+    _settle(site, start)
+    return outcome.exit_code
+
+
+def _find(site: conf.Site, name: str) -> JobRule:
+    """The rule; as rules.json knows it, where the database is away: the job may not need it."""
+    try:
+        with database.reachable(site):
+            ledger.drain(site)
+            return questions.find_rule(name)
+    except DatabaseAway as error:
+        rule = offline.find_rule(site, name)
+        if rule is None:
+            raise
+        logger.warning("%s: %s", name, error)
+        return rule
+
+
+def _settle(site: conf.Site, start: Start) -> None:
+    if start.by.by_systemd:
+        unended.clear(site, start.rule.name)
+
+
+def _is_past(site: conf.Site, start: Start) -> bool:
+    """Whether the timer had to wait for the previous run to end, and the rule does not make up for that.
+
+    systemd lets a calendar elapse as soon as the service has ended, for what lay in between.
+    """
+    rule, due = start.rule, start.never_made_up
+    if due is None:
+        return False
+    try:
+        with database.reachable(site):
+            last = rule.jobs.started().first()
+            if last is None or last.end_datetime is None or clock.from_database(last.end_datetime) <= due:
+                return False
+            missed.note(rule, due)
+    except DatabaseAway as error:
+        logger.warning("%s: %s", rule.name, error)
+        return False
+    return True
+
+
+def _attempts(site: conf.Site, start: Start) -> Outcome:
+    """Run the rule, and again while it fails and has retries left; how the last one ended."""
+    rule, asked = start.rule, None
+    if rule.pk is not None and rule.requested_at and start.by.by_systemd and start.by.triggered_at is None:
+        with database.explained(site):
+            asked = owed.of(rule)
+    notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
+    while True:
+        if number > 1:
+            wait = retry.wait_before(number)
+            notifier.extend_timeout(wait + rule.timeout)
+            if not attempt.rest(wait):
+                return outcome or attempt.terminated()
+        job = begin(site, start, number, asked)
+        outcome = _run(site, start, job, is_last=number > rule.retries)
+        if outcome.status != Status.FAILED or number > rule.retries:
+            return outcome
+        number += 1
+        asked = Owed(Trigger.RETRY, number, job.scheduled_for)
+
+
+def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Job:
+    """Write the row of an attempt that starts now; the caller holds the rule's claim.
+
+    :param asked: what this start stands in for.
+    :raises AlreadyRunning: where another host is running the rule.
+    """
+    rule = start.rule
+    row = _row(start) | ({"trigger": asked.trigger, "scheduled_for": asked.scheduled_for} if asked else {})
+    job = Job(rule=rule if rule.pk else None, start_datetime=clock.now(), attempt=number, **row)
+    if rule.pk is None:
+        ledger.write(site, job)
+        return job
+    try:
+        with database.reachable(site):
+            # Who holds the claim knows that no other process of this host runs the rule.
+            ledger.lose_others(site, rule)
+            if asked is None and start.due is not None:
+                missed.note(rule, start.due - INSTANT)
+    except DatabaseAway as error:
+        logger.warning("%s: %s", rule.name, error)
+    _write(site, rule, job)
+    return job
+
+
+def _write(site: conf.Site, rule: JobRule, job: Job) -> None:
+    try:
+        ledger.write(site, job)
+    except IntegrityError as error:
+        other = rule.jobs.running().first()
+        if other is None:
+            raise
+        raise AlreadyRunning(
+            f"the rule {rule.name!r} is running on the host {other.host!r} (job #{other.pk})",
+            "wait for its end: linod jobs --status running",
+        ) from error
+    if rule.requested_at is not None and job.pk is not None:
+        with database.explained(site):
+            JobRule.objects.filter(pk=rule.pk).update(requested_at=None)
+
+
+def skip(site: conf.Site, start: Start, reason: str) -> None:
+    """Note a run that was due and did not begin."""
+    now = clock.now()
+    job = Job(
+        rule=start.rule if start.rule.pk else None,
+        start_datetime=now,
+        end_datetime=now,
+        status=Status.SKIPPED,
+        reason=reason,
+        **_row(start),
+    )
+    ledger.write(site, job)
+
+
+def _row(start: Start) -> dict[str, Any]:
+    by, trigger = start.by, Trigger.MANUAL
+    if by.triggered_at is not None:
+        late = start.due is not None and by.triggered_at - start.due > invocation.PROMPT
+        trigger = Trigger.CATCH_UP if late else Trigger.TIMER
+    return {
+        "rule_name": start.rule.name,
+        "trigger": trigger,
+        "scheduled_for": clock.to_database(start.due) if start.due else None,
+        "invocation_id": by.id,
+        "host": invocation.host_name(),
+        "boot_id": invocation.boot_id(),
+        "warm": start.warm,
+    }
+
+
+def _run(site: conf.Site, start: Start, job: Job, *, is_last: bool) -> Outcome:
+    rule, began = start.rule, time.monotonic()
+    # That of the first attempt begins with the unit.
+    before = accounting.usage() if job.attempt > 1 else Usage(0.0)
+    level = LogLevels(rule.log_level).level
+    with joblog.attached(site, rule, job, level, to_stderr=not start.by.by_systemd) as captured:
+        logger.info("%s: %s started (%s)", rule.name, ledger.label(job), job.trigger)
+        ar = source.current().request(rule, job, logging.getLogger("linod.job"))
+        outcome = attempt.call(rule, ar)
+        if outcome.details:
+            captured.add(outcome.details)
+        if start.by.by_systemd:
+            outcome = replace(outcome, usage=accounting.usage().since(before))
+        close_old_connections()  # a job may outlive its connection, or its SQLite file
+        took = time.monotonic() - began
+        reason = f" ({outcome.reason})" if outcome.reason else ""
+        report = logger.info if outcome.status == Status.SUCCESS else logger.error
+        report("%s: %s ended: %s%s after %.2f s", rule.name, ledger.label(job), outcome.status, reason, took)
+        if outcome.details:
+            logger.error("%s", outcome.details)
+        ledger.end(site, job, outcome, captured.text(), judge=is_last)
+    return outcome

@@ -1,0 +1,84 @@
+"""JobRule rows → rules.json, on commit, by whichever process of the site changed a rule."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from linod_systemd import conf, desired, files
+from linod_systemd.errors import ConfigurationError
+
+logger = logging.getLogger("linod")
+
+
+def on_commit(using: str | None = None) -> None:
+    """Write rules.json once the current transaction is committed (at once where there is none)."""
+    connection = connections[using or DEFAULT_DB_ALIAS]
+    here = set(connection.savepoint_ids)
+    if not any(callback is _export_now and sids <= here for sids, callback, *_ in connection.run_on_commit):
+        transaction.on_commit(_export_now, using=connection.alias)
+
+
+def _export_now() -> None:
+    """What is committed stays committed: a rules.json that cannot be written is told, not raised.
+
+    The supervisor compares rows and file every 30 s, and says the same until it is mended.
+    """
+    try:
+        export()
+    except ConfigurationError as error:
+        logger.error("%s", error)
+
+
+def rule_changed(using: str | None = None, **_: Any) -> None:
+    """Receiver of post_save and post_delete of JobRule."""
+    on_commit(using)
+
+
+def export(site: conf.Site | None = None) -> bool:
+    """Write the rows to rules.json, if it says something else; whether it did.
+
+    :raises ConfigurationError: where the state folder cannot be written.
+    """
+    site = site or conf.this_site()
+    conf.ensure_directories(site)
+    try:
+        # The lock is taken before the rows are read, or an older reading could overwrite a newer one.
+        with files.locked(site.state_directory / "rules.lock"):
+            text = wanted_text(site)
+            if _read(site.rules_file) == text:
+                return False
+            files.write_atomically(site.rules_file, text, mode=0o640)
+            mark_changed(site)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{site.rules_file} cannot be written ({error.strerror})",
+            f"make room and check that {site.state_directory} belongs to {site.user}; then: linod export",
+        ) from error
+    return True
+
+
+def mark_changed(site: conf.Site) -> None:
+    """Wake root's side: a .path unit waits for this file.
+
+    :raises OSError: where the state folder cannot be written.
+    """
+    site.changed_marker.touch(mode=0o640)
+
+
+def wanted_text(site: conf.Site) -> str:
+    """The rules.json that the rows ask for."""
+    rules = [row.as_rule() for row in apps.get_model("linod_systemd", "JobRule").objects.all()]
+    return desired.dump(site.name, settings.TIME_ZONE, rules)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,163 @@
+"""How a job ended that could not say so itself; and what follows from any bad end.
+
+``record`` is what OnFailure= and OnSuccess= start (``linod record-end``), with the MONITOR_* variables
+of systemd.exec(5).
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import mail_admins
+
+from linod_systemd import clock, conf, ending, invocation, site_journal, source
+from linod_systemd.choices import BAD_ENDS, CancelledBy, Status, Trigger
+from linod_systemd.models import Job, JobRule
+from linod_systemd.site_journal import JournalAway
+
+logger = logging.getLogger("linod.failure")
+
+
+def judge(job: Job, *, retries: bool = False) -> None:
+    """Do what follows from a bad end: try again, or cancel the rule and tell the site's ADMINS.
+
+    :param retries: whether an attempt that is left is to be asked for, as no runner does it.
+    """
+    rule = job.rule
+    if rule is not None and retries and not rule.cancelled and job.attempt <= rule.retries:
+        JobRule.objects.filter(pk=rule.pk).request()
+        logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
+        return
+    if rule is not None and not rule.cancel_on_failure:
+        before = rule.jobs.started().exclude(pk=job.pk).first()
+        if before is None or before.status not in BAD_ENDS:
+            _tell(job, "the rule goes on", "It goes on all the same, and further failures are not mailed.")
+        return
+    if rule is not None:
+        JobRule.objects.filter(pk=rule.pk).cancel(CancelledBy.FAILURE)
+    logger.error(
+        "%s: cancelled after job #%s (%s); mend it, then: linod enable %s",
+        *(job.rule_name, job.pk, job.status, job.rule_name),
+    )
+    _tell(job, "the rule is cancelled", f"Once it is mended: linod enable {job.rule_name}")
+
+
+def _tell(job: Job, consequence: str, remedy: str) -> None:
+    try:
+        source.current().failed(job, consequence)
+    except Exception:  # code of the site, whatever it raises; the failure itself is on record
+        logger.exception("the site was not told by its own way about job #%s", job.pk)
+    if not settings.ADMINS:
+        return
+    subject = f"{job.rule_name} {job.status} on {job.host}: {consequence}"
+    try:
+        mail_admins(subject, f"{job.reason}\n\n{job.message}\n\n{remedy}\n")
+    except OSError as error:  # smtplib's errors are OSErrors; the failure itself is on record
+        logger.error("the mail to ADMINS about job #%s was not sent: %s", job.pk, error)
+
+
+def lose(site: conf.Site, job: Job) -> bool:
+    """End the row of a job that no process is running any more.
+
+    Where systemd still knows how that invocation ended, its word counts. Gives False where it is still
+    ending it.
+    """
+    if job.invocation_id:
+        try:
+            monitored = ending.last_known(site, job.rule_name, job.invocation_id)
+        except JournalAway as error:  # the row has its end now, and `starts` will know a better one
+            logger.error("%s", error)
+            monitored = {}
+        if monitored is None:
+            return False
+        if monitored:
+            record(site, job.rule_name, monitored, ending.complete_text(job.invocation_id))
+            return True
+    reason = "the machine went down" if job.boot_id != invocation.boot_id() else "its process is gone"
+    if job.finish(Status.LOST, reason=reason, message=_logged(site, job) or job.message):
+        logger.error("%s: job #%s is lost: %s", job.rule_name, job.pk, reason)
+    return True
+
+
+def _logged(site: conf.Site, job: Job) -> str:
+    """What the journal has of a job, for its message."""
+    if not job.invocation_id:
+        return site_journal.text_of_job(site.name, job.pk)
+    # The attempts of one invocation are told apart by time; the first has what came before it, too.
+    since = clock.from_database(job.start_datetime) if job.attempt > 1 else None
+    return site_journal.text_of_invocation(job.invocation_id, since)
+
+
+def record(
+    site: conf.Site,
+    name: str,
+    monitored: Mapping[str, str],
+    message: str = "",
+    ended: datetime | None = None,
+) -> None:
+    """Give the job of this invocation its end; a second time, nothing happens.
+
+    :param monitored: the MONITOR_* variables.
+    :param message: what the invocation logged, where the journal need not be asked any more.
+    :param ended: when (aware); now, if not given.
+    """
+    verdict = ending.verdict(monitored)
+    ended = ended or datetime.now(UTC)
+    job = Job.objects.of_invocation(verdict.invocation_id).order_by("pk").last()
+    began = job is not None and job.uuid != _key(verdict.invocation_id)
+    if job is None:
+        job = never_begun(name, verdict.invocation_id, ended, invocation.boot_id())
+    if not began:
+        verdict = verdict.but(f"it did not begin: {verdict.reason}")
+    elif verdict.status == Status.TIMEOUT and not _had_its_time(job, ended):
+        verdict = verdict.but("it did not end when it was stopped, and was killed", stopped=True)
+    finished = job.finish(
+        verdict.status,
+        reason=verdict.reason,
+        message=message or _logged(site, job) or job.message,
+        exit_code=verdict.exit_code,
+        ended=clock.to_database(ended),
+        overrules=verdict.overrules,
+    )
+    if not finished:
+        return  # it had said its end itself
+    logger.error("%s: job #%s ended: %s (%s)", name, job.pk, verdict.status, verdict.reason)
+    if began and not verdict.was_stopped:
+        judge(job, retries=True)
+
+
+def _had_its_time(job: Job, ended: datetime) -> bool:
+    """Whether a job that systemd gave up ran for its timeout, and was not just deaf to `systemctl stop`."""
+    took = ended - clock.from_database(job.start_datetime)
+    return job.rule is None or took > timedelta(seconds=job.rule.timeout * 0.9 - 5)
+
+
+def never_begun(name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
+    """A row for a run that died before it could write one. Such a rule is not cancelled: what failed is
+    the site or its database, and the next time may be well.
+
+    :param boot_id: of the boot in which it was; empty: of an earlier one.
+    """
+    job: Job = Job.objects.get_or_create(
+        uuid=_key(invocation_id),
+        defaults={
+            "rule": JobRule.objects.filter(name=name).first(),
+            "rule_name": name,
+            "start_datetime": clock.to_database(start),
+            "status": Status.LOST,
+            "trigger": Trigger.TIMER,
+            "invocation_id": invocation_id,
+            "host": invocation.host_name(),
+            "boot_id": boot_id,
+        },
+    )[0]
+    return job
+
+
+def _key(invocation_id: str) -> uuid.UUID:
+    """The key of the row of an invocation that wrote none."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"linod invocation {invocation_id}")

@@ -1,0 +1,256 @@
+"""linod-generate-units: rules.json of every site → units. Runs as root, and knows no site code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from linod_systemd import apply, border, conf, desired, plan, render, systemd, trust, unitnames, wanted
+from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
+from linod_systemd.rule import RuleSet
+
+OLDEST_REQUEST = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One site and what its rules.json says (None: nothing yet)."""
+
+    site: conf.Site
+    rules: RuleSet | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return generate(options)
+    except LinodError as error:
+        print(f"linod-generate-units: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="linod-generate-units",
+        description="Turn the rules of every site into systemd units. Then: systemctl daemon-reload",
+        epilog="Exit: 0 done, 1 an error (or --check would change something), 2 a rule was refused.",
+    )
+    parser.add_argument("--site", help="only this site (default: every configured one)")
+    parser.add_argument(
+        "--rules", type=Path, metavar="FILE", help="read this file instead of the site's rules.json"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="write there instead of systemd's directory"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if something would change"
+    )
+    parser.add_argument("--diff", action="store_true", help="show what changes")
+    parser.add_argument("--user", action="store_true", help="units of the calling user's own systemd")
+    parser.add_argument(
+        "--apply", action="store_true", help="also reload systemd, and start what was asked for by “run now”"
+    )
+    return parser
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Do what the command line asks for; the exit code.
+
+    :raises LinodError: where a directory cannot be written or no site can be read.
+    """
+    per_user = options.user or os.geteuid() != 0
+    directory = options.output or unit_directory(per_user)
+    sites = _sites(options.site) if options.rules is None else []
+    with apply.locked(directory) if not options.check else _nothing():
+        # Read under the lock: of two generators, the one that writes last has also read last.
+        sources, troubles = _sources(options, sites)
+        installed = plan.read_installed(directory)
+        result = _wanted(sources, installed, per_user)
+        result.files |= render.shared_units(sys.executable, per_user=per_user)
+        _check_foreign(result.files, installed, directory)
+        names = None if not (options.site or options.rules or troubles) else [s.site.name for s in sources]
+        todo = plan.compute(result.files, installed, names)
+        todo = _verified(sources, todo, result, installed, names, directory, per_user)
+        if options.diff:
+            print(*todo.diff(), sep="\n")
+        if not options.check:
+            live = options.output is None and systemd.reads(directory, per_user=per_user)
+            apply.apply(todo, directory, live=live, per_user=per_user, relisted=result.relisted)
+    print(f"{directory}: {todo}")
+    if options.apply:
+        _reload_and_start(sources, todo, per_user)
+    for error in [*troubles, *result.refused]:
+        print(f"linod-generate-units: {error}", file=sys.stderr)
+    if troubles or result.refused:
+        return max(error.exit_code for error in [*troubles, *result.refused])
+    return 1 if options.check and not todo.is_empty else 0
+
+
+class _nothing:
+    """No lock: --check writes nothing, and may not even be allowed to open the directory for it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def unit_directory(per_user: bool) -> Path:
+    """Where systemd, or the user's own, reads units that an administrator made."""
+    if not per_user:
+        return Path("/etc/systemd/system")
+    return Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "systemd/user")
+
+
+def _sources(options: argparse.Namespace, sites: list[conf.Site]) -> tuple[list[Source], list[LinodError]]:
+    """The sites to generate for, and what is wrong with those that cannot be read: these keep their units."""
+    if options.rules is not None:
+        return [_source_of_file(options.rules, options.site)], []
+    sources: list[Source] = []
+    troubles: list[LinodError] = []
+    for site in sites:
+        try:
+            _check_writable(site)
+            sources.append(Source(site, border.read_rules(site, take_marker=options.apply)))
+        except LinodError as error:
+            troubles.append(error)
+    if troubles and not sources:
+        raise troubles[0]
+    return sources, troubles
+
+
+def _check_writable(site: conf.Site) -> None:
+    """No unit of a site starts where a folder is not there that it is to write into."""
+    for folder in site.writable:
+        if not os.path.isdir(folder):
+            raise ConfigurationError(
+                f"{conf.site_file(site.name)}: writable names {folder}, which is no folder",
+                f"install -d -o {site.user} {folder}, or correct the file",
+            )
+
+
+def _sites(name: str | None) -> list[conf.Site]:
+    if name is not None:
+        return [conf.find_site(name)]
+    mine = [site for site in conf.configured_sites() if os.geteuid() == 0 or site.user == conf.user_name()]
+    return mine or [conf.demo_site()]
+
+
+def _source_of_file(path: Path, name: str | None) -> Source:
+    rules = desired.read(path)
+    wanted_name = conf.check_site_name(name or rules.site)
+    known = {site.name: site for site in conf.configured_sites()}
+    return Source(known.get(wanted_name) or conf.demo_site(wanted_name), rules)
+
+
+def _wanted(sources: list[Source], installed: plan.Installed, per_user: bool) -> wanted.Wanted:
+    result = wanted.Wanted()
+    now = datetime.now(UTC).replace(microsecond=0)
+    for source in sources:
+        one = wanted.of_site(
+            source.site,
+            source.rules,
+            installed.ours,
+            now=now,
+            generator=sys.executable,
+            client=_client(source.site, per_user),
+            per_user=per_user,
+        )
+        result.files |= one.files
+        result.refused += one.refused
+        result.relisted |= one.relisted
+    return result
+
+
+def _client(site: conf.Site, per_user: bool) -> str | None:
+    """What a unit of this site runs to ask for its job, if that is where the site's user can read it."""
+    place = Path(__file__).resolve().with_name("ask.py")
+    hidden = str(place).startswith(conf.HOMES) and not site.is_in_home
+    if not per_user and (hidden or not trust.all_may_read(place)):
+        return None
+    return str(place)
+
+
+def _check_foreign(files: dict[str, str], installed: plan.Installed, directory: Path) -> None:
+    for name in files:
+        if name in installed.foreign:
+            raise apply.ApplyError(
+                f"{directory / name} is there and was not generated by linod-generate-units",
+                "move it away; what you want to add belongs into a drop-in",
+            )
+
+
+def _verified(
+    sources: list[Source],
+    todo: plan.Plan,
+    result: wanted.Wanted,
+    installed: plan.Installed,
+    names: list[str] | None,
+    directory: Path,
+    per_user: bool,
+) -> plan.Plan:
+    """The plan without the rules whose units systemd does not take; these are added to the refused."""
+    while todo.write:
+        complaints = systemd.verify(todo.write, directory, per_user=per_user)
+        if complaints is None:
+            print("linod-generate-units: not verified, systemd-analyze is not installed", file=sys.stderr)
+        if not complaints:
+            break
+        dropped = _drop_blamed(sources, result, complaints, per_user)
+        if not dropped:
+            raise systemd.SystemdError(f"systemd-analyze verify says: {complaints[0]}", "nothing was written")
+        todo = plan.compute(result.files, installed, names)
+    return todo
+
+
+def _drop_blamed(sources: list[Source], result: wanted.Wanted, complaints: list[str], per_user: bool) -> bool:
+    dropped = False
+    for source in sources:
+        for complaint in complaints if source.rules else []:
+            assert source.rules is not None  # noqa: S101
+            rule = wanted.blamed(source.site, source.rules, complaint)
+            if rule is None:
+                continue
+            prefix = source.site.unit_prefix
+            names = [unitnames.timer(prefix, rule.name), unitnames.service(prefix, rule.name)]
+            if any([result.files.pop(name, None) for name in names]):  # a list, as all of them are to go
+                dropped = True
+                result.refused.append(
+                    RefusedRule(
+                        f"rule {rule.name!r}: systemd does not take its unit ({complaint})",
+                        "correct the rule",
+                    )
+                )
+        if dropped and source.rules:
+            timers = render.live_timers(source.site, source.rules, result.files)
+            result.files[render.drop_in_name(source.site)] = render.drop_in(
+                source.site, timers, per_user=per_user
+            )
+    return dropped
+
+
+def _reload_and_start(sources: list[Source], todo: plan.Plan, per_user: bool) -> None:
+    """daemon-reload if a file changed; start the rules that were asked for and have not run since."""
+    # One that was killed between its last file and its reload left nothing to do but that.
+    if not todo.is_empty or systemd.needs_reload("linod*", per_user=per_user):
+        systemd.daemon_reload(per_user=per_user)
+    now = datetime.now(UTC)
+    for source in sources:
+        for rule in source.rules.rules if source.rules else ():
+            asked = rule.requested
+            if asked is None or not now - OLDEST_REQUEST < asked < now + timedelta(minutes=1):
+                continue
+            unit = unitnames.service(source.site.unit_prefix, rule.name)
+            started = systemd.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
+            if started is None or started < asked:
+                systemd.systemctl("start", "--no-block", "--", unit, per_user=per_user)
+                print(f"started {unit}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

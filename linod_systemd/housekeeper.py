@@ -1,0 +1,115 @@
+"""Which of the supervisor's chores is due, and what follows from each; one at a time (chore.py)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from linod_systemd import conf, unitnames
+from linod_systemd.chore import Chore, Report
+from linod_systemd.errors import LinodError
+from linod_systemd.watch import Watch
+
+logger = logging.getLogger("linod.supervisor")
+
+COLD_CHECK_SECONDS = 600.0  # where each check has to load the site first
+LOOK_SECONDS = 0.1  # until a job that has ended without a word is looked at
+SETTLE_SECONDS = 0.5  # until systemd is asked again how it ended
+RETRY_SECONDS = 1.0  # until the database is asked again that was away; doubled each time
+MOST_RETRY_SECONDS = 4.0  # so that what waits for it is written soon after its return
+RELIST_SECONDS = 6 * 3600.0  # root's side is asked this often to list dates anew that run out
+CHORE_SECONDS = 240.0  # more than a check ever takes: it hangs
+
+
+class Housekeeper:
+    """All instants are monotonic seconds. ``ends`` is to be watched for reading, by ``take_ends``."""
+
+    def __init__(self, site: conf.Site, check_seconds: float) -> None:
+        """:raises OSError: where the kernel refuses to watch the locks."""
+        self.site = site
+        self.ends = Watch(site.lock_directory)
+        self.chore: Chore | None = None
+        self.check_every = check_seconds if site.preload else COLD_CHECK_SECONDS
+        self.next_check = time.monotonic() + self.check_every
+        self._unsettled: dict[str, float] = {}  # locks whose holders have ended, and when that is looked at
+        self._next_relist = 0.0
+        self._last_error = ""
+        self._retry = RETRY_SECONDS
+
+    @property
+    def due(self) -> float:
+        """When there is something to do, if nothing comes from outside."""
+        if self.chore is not None:
+            return self.chore.until
+        return min([self.next_check, *self._unsettled.values()])
+
+    def due_chore(self) -> str:
+        """The chore that is due now, or nothing."""
+        now = time.monotonic()
+        if now >= self.next_check:
+            return "check"
+        return "settle" if self._unsettled and now >= min(self._unsettled.values()) else ""
+
+    def begin(self, name: str, held: Iterable[int]) -> None:
+        """:raises OSError: where the kernel refuses.
+
+        :param held: the descriptors of the supervisor.
+        """
+        self._unsettled.clear()  # all of them end with that
+        self.chore = Chore(self.site, name, held, time.monotonic() + CHORE_SECONDS)
+
+    def end_hanging(self) -> None:
+        """End the chore, if it takes too long; it is still to be reaped."""
+        now = time.monotonic()
+        if self.chore is not None and now >= self.chore.until:
+            logger.error("site %s: %s takes too long, and is ended", self.site.name, self.chore.name)
+            self.chore.give_up(now + CHORE_SECONDS)
+
+    def take_ends(self) -> None:
+        """Jobs have ended, warm and cold: those that have not told their end are looked at."""
+        due = time.monotonic() + LOOK_SECONDS
+        for name in self.ends.take():
+            self._unsettled.setdefault(name, due)
+
+    def has_told(self, rule: str) -> None:
+        """A job of this rule has: there is nothing to be looked at."""
+        self._unsettled.pop(unitnames.lock_file(rule), None)
+
+    def finish(self, chore: Chore) -> Report:
+        """Take the report of a chore that has been reaped, and arrange for what follows.
+
+        :raises LinodError: where the rules could not be set up.
+        """
+        report = chore.report()
+        self.chore = None
+        if chore.name == "set_up" and report.error:
+            raise LinodError(report.error)
+        now = time.monotonic()
+        if not report.settled:
+            self._unsettled[""] = now + SETTLE_SECONDS
+        if chore.name != "settle":
+            self.next_check = now + self.check_every
+            self._remind()
+        if report.error:
+            if report.error != self._last_error:
+                logger.error("%s", report.error)
+            self._unsettled[""] = now + self._retry
+            most = MOST_RETRY_SECONDS if self.site.preload else self.check_every
+            self._retry = min(2 * self._retry, most)
+        elif self._last_error:
+            self._retry = RETRY_SECONDS
+            self.next_check = now  # whose report says how things are now
+        self._last_error = report.error
+        return report
+
+    def _remind(self) -> None:
+        """Ask root's side to look at the rules, now and then: what it listed date by date has an end."""
+        if time.monotonic() < self._next_relist:
+            return
+        try:
+            self.site.changed_marker.touch(mode=0o640)
+        except OSError as error:
+            logger.error("%s cannot be written: %s", self.site.changed_marker, error)
+            return
+        self._next_relist = time.monotonic() + RELIST_SECONDS

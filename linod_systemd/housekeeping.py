@@ -1,0 +1,83 @@
+"""What the supervisor has to do besides: rules set up, rows, rules.json and reality kept in step.
+
+Each of these runs in a fork, so that the supervisor itself holds no connection to a database.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.db import DatabaseError
+
+from linod_systemd import clock, conf, database, export, invocation, ledger, missed, owed, source, starts
+from linod_systemd.chore import Report
+from linod_systemd.errors import LinodError
+from linod_systemd.models import Job, JobRule
+from linod_systemd.tasks import Tasks, local
+
+logger = logging.getLogger("linod.supervisor")
+
+
+def do(site: conf.Site, name: str) -> Report:
+    """Do one of ``CHORES``. The timers go on without it: what is wrong is told, not raised."""
+    try:
+        with database.reachable(site):
+            return CHORES[name](site)
+    except (LinodError, DatabaseError, OSError) as error:
+        return Report(error=str(error))
+
+
+def set_up(site: conf.Site) -> Report:
+    """Make the rules, and find what was missed while nobody looked."""
+    logger.info("site %s: %s", site.name, Tasks().setup())
+    export.export(site)
+    settled = _end_rows(site)
+    owed.request(site)
+    look_back()
+    return Report(status_line(), settled=settled)
+
+
+def check(site: conf.Site) -> Report:
+    """Compare, and mend."""
+    source.current().refresh()
+    if export.export(site):
+        logger.info("site %s: rules.json was out of date", site.name)
+    settled = _end_rows(site)
+    return Report(status_line(), settled=settled)
+
+
+def settle(site: conf.Site) -> Report:
+    """End the rows of jobs that have ended without."""
+    return Report(settled=ledger.reconcile(site))
+
+
+def _end_rows(site: conf.Site) -> bool:
+    """The same, and for starts that have no row at all."""
+    settled = ledger.reconcile(site)
+    starts.account_for(site)
+    return settled
+
+
+def look_back() -> None:
+    """Note what was missed by rules that don't make up for it; those that do look back as they run."""
+    until = clock.utc_now() - invocation.PROMPT  # what has just come may be about to start
+    for rule in JobRule.objects.live():
+        if not rule.as_rule().makes_up:
+            missed.note(rule, until)
+
+
+def status_line() -> str:
+    """What ``systemctl status`` shows: ``7 rules, 1 cancelled, last failure: …``."""
+    rules = JobRule.objects.count()
+    cancelled = rules - JobRule.objects.live().count()
+    last = Job.objects.bad_ends().first()
+    failed = (
+        f"{last.rule_name} {local(clock.from_database(last.start_datetime))[:16]} {last.status}"
+        if last
+        else "none"
+    )
+    return f"{rules} rules, {cancelled} cancelled, last failure: {failed}"
+
+
+CHORES: dict[str, Callable[[conf.Site], Report]] = {"set_up": set_up, "check": check, "settle": settle}

@@ -1,0 +1,211 @@
+"""``linod install-site``, ``linod uninstall-site``: root makes a site's SITE.toml and units; undoes it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from linod_systemd import apply, conf, files, generate, identity, logrotate, plan, systemd, trust, unitnames
+from linod_systemd.errors import ConfigurationError
+from linod_systemd.terminal import say
+
+VENVS = ("env", "venv", ".venv")
+LOAD_SECONDS = 120
+START_SECONDS = 90.0
+END_SECONDS = 60.0
+MOST_BYTES = 65536
+PLAIN_PATH = re.compile(r"/[\w./+@ -]*")  # logrotate's file, too, is to hold it
+
+
+def install(options: argparse.Namespace) -> int:
+    """Write SITE.toml and start the site's units; again: bring them up to date.
+
+    :raises ConfigurationError: where something is missing; then nothing is written.
+    """
+    _need_root("install-site")
+    name = conf.check_site_name(options.name)
+    path = conf.site_file(name)
+    values = _as_before(path) | {
+        key: value
+        for key in ("settings", "user", "python", "directory", "environment_file")
+        if (value := getattr(options, key)) is not None
+    }
+    values.setdefault("directory", os.getcwd())
+    for key in ("settings", "user"):
+        if key not in values:
+            raise ConfigurationError(f"the site {name!r} is new, and --{key} is not given", f"give --{key}")
+    if "python" not in values:
+        values["python"] = _find_python(Path(values["directory"]))
+    found = _ask(name, values)
+    if found["log_directory"]:
+        values.setdefault("log_directory", found["log_directory"])
+    values.setdefault(
+        "writable", [f for f in found["writable"] if not f.startswith(f"/var/lib/linod/{name}/")]
+    )
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.write_atomically(path, _toml(values))
+    say(f"wrote {path}")
+    logrotate.write()
+    return _start(conf.read_site(path))
+
+
+def uninstall(options: argparse.Namespace) -> int:
+    """Remove SITE.toml and the site's units; its database, state and log stay.
+
+    :raises ConfigurationError: where it is not installed.
+    """
+    _need_root("uninstall-site")
+    path = conf.site_file(conf.check_site_name(options.name))
+    if not path.exists():
+        raise ConfigurationError(f"the site {options.name!r} is not installed", f"see: ls {path.parent}")
+    _remove_units(options.name)
+    path.unlink()
+    say(f"removed {path}")
+    logrotate.write()
+    return 0
+
+
+def _remove_units(name: str) -> None:
+    """What starts jobs goes first; then the jobs end, and what records their end; then the rest goes."""
+    directory, live = generate.unit_directory(per_user=False), systemd.is_running()
+    with apply.locked(directory):
+        installed = plan.read_installed(directory)
+        services = [unit for unit in plan.compute({}, installed, [name]).remove if unit.endswith(".service")]
+        kept = {unit: installed.ours[unit] for unit in services}
+        apply.apply(plan.compute(kept, installed, [name]), directory, live=live, per_user=False)
+        if live:
+            systemd.daemon_reload()
+            _end_jobs(name, [unit for unit in services if "@." not in unit])
+        rest = plan.compute({}, plan.read_installed(directory), [name])
+        apply.apply(rest, directory, live=live, per_user=False)
+    if live:
+        systemd.daemon_reload()
+    print(f"{directory}: the units of {name} are removed")
+
+
+def _end_jobs(name: str, services: list[str]) -> None:
+    if services:
+        systemd.systemctl("stop", "--", *services, check=False)
+    recorders = [f"linod-failure-{name}@*", f"linod-ended-{name}@*"]
+    listing = ("list-units", "--plain", "--no-legend", "--state=active,activating,deactivating", "--")
+    deadline = time.monotonic() + END_SECONDS
+    while systemd.systemctl(*listing, *recorders) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    systemd.systemctl("reset-failed", "--", *recorders, check=False)
+
+
+def _need_root(command: str) -> None:
+    if os.geteuid() != 0:
+        raise ConfigurationError("only root may write /etc/linod", f"sudo linod {command} …")
+
+
+def _as_before(path: Path) -> dict[str, Any]:
+    """The keys of a SITE.toml that is there already, which stay where no option says otherwise.
+
+    :raises ConfigurationError: where it is not root's alone, or wrong: it is not to become root's by this.
+    """
+    if not path.exists():
+        return {}
+    conf.read_site(path)  # says what is wrong with it
+    return tomllib.loads(trust.read(path))
+
+
+def _find_python(directory: Path) -> str:
+    for name in VENVS:
+        python = directory / name / "bin" / "python"
+        if os.access(python, os.X_OK):
+            return str(python)
+    raise ConfigurationError(
+        f"there is no python of the site in {directory} (looked for {', '.join(VENVS)})",
+        "give --python, the one in which `pip install linod-systemd` was done",
+    )
+
+
+def _ask(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Load the site as its user, and have it say where it writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = Path(folder, f"{name}.toml")
+        candidate.write_text(_toml(values), encoding="utf-8")
+        site = conf.read_site(candidate)
+    account = identity.account_of(site)
+    if account.pw_uid == 0:
+        raise ConfigurationError("a site does not run as root", "make a user for it: useradd --system …")
+    identity.make_directories(site, account)
+    environment = identity.site_environment(site, account)
+    paths = [site.directory, *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    reading, writing = os.pipe()
+    try:
+        done = subprocess.run(  # noqa: S603
+            [site.python, "-m", "linod_systemd.surroundings", str(writing)],
+            cwd=site.directory,
+            env=environment,
+            pass_fds=(writing,),
+            capture_output=True,
+            text=True,
+            timeout=LOAD_SECONDS,
+            preexec_fn=lambda: identity.drop_privileges(account),  # noqa: PLW1509
+        )
+        os.close(writing)
+        writing = -1
+        answer = os.read(reading, MOST_BYTES)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigurationError(f"the site {name!r} cannot be loaded ({error})", "correct that") from error
+    finally:
+        os.close(reading)
+        if writing >= 0:
+            os.close(writing)
+    if done.returncode != 0:
+        said = (done.stderr.strip() or "it says nothing").splitlines()[-1]
+        raise ConfigurationError(
+            f"the site {name!r} does not load as {site.user} ({said})",
+            f"cd {site.directory} && {site.python} manage.py check",
+        )
+    return _checked(answer)
+
+
+def _checked(answer: bytes) -> dict[str, Any]:
+    """What the site said; its words are another user's."""
+    try:
+        found = json.loads(answer)
+        log, writable = found["log_directory"], found["writable"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"the site's answer is unusable ({error})", "install it anew") from error
+    texts = [log] if log is not None else []
+    for text in [*texts, *writable]:
+        if not isinstance(text, str) or not PLAIN_PATH.fullmatch(text):
+            raise ConfigurationError(f"the site names the folder {text!r}", "use a plain absolute path")
+    return {"log_directory": log, "writable": writable}
+
+
+def _toml(values: dict[str, Any]) -> str:
+    """A JSON text of strings, lists and truths is a TOML value, too."""
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
+
+
+def _start(site: conf.Site) -> int:
+    code = generate.main(["--site", site.name])
+    if not systemd.is_running():
+        say(f"systemd is not PID 1 here: on its machine, systemctl daemon-reload starts {site.name}")
+        return code
+    systemd.daemon_reload()
+    systemd.systemctl("enable", "--quiet", "--now", "linod.target")
+    supervisor = unitnames.supervisor(site.name)
+    deadline = time.monotonic() + START_SECONDS
+    while systemd.properties(supervisor, ["ActiveState"]).get("ActiveState") != "active":
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"{supervisor} does not start", f"see: journalctl -u {supervisor}")
+        time.sleep(0.2)
+    say(f"{site.name} is installed; see: systemctl list-timers '{site.unit_prefix}*'; linod status")
+    return code
+
+
+COMMANDS = {"install-site": install, "uninstall-site": uninstall}

@@ -1,0 +1,44 @@
+"""By how much the jitter of a rule delays it: the same each time for a rule on a host. Pure.
+
+Rules that are due together start in the order of run_after. Each of them waits until its After= units have
+run, but only for those that have begun by then: so a rule is delayed by at least as much as the rules that
+it names, and as those that they name. One with no jitter of its own is then delayed, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+
+class Jittery(Protocol):
+    """What is known of a rule here; jitter in seconds."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def jitter(self) -> int: ...
+    @property
+    def run_after(self) -> Iterable[str]: ...
+
+
+def offset(site: str, rule: str, host: str, jitter: int) -> int:
+    """Seconds from 0 to ``jitter``, hashed from site, rule and host."""
+    key = "\0".join((site, rule, host)).encode()
+    return int.from_bytes(hashlib.sha256(key).digest()) % (jitter + 1)
+
+
+def delay(rule: Jittery, find: Callable[[str], Jittery | None], site: str, host: str) -> int:
+    """Seconds by which a rule is delayed: its own offset, or the largest of those that go first.
+
+    :param find: gives the rule of a name, or None: there is none, so that nobody waits for it.
+    """
+    seen = {rule.name: rule}
+    waiting = list(rule.run_after)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and (other := find(name)) is not None:
+            seen[name] = other
+            waiting += other.run_after
+    return max(offset(site, one.name, host, one.jitter) for one in seen.values())

@@ -1,0 +1,114 @@
+"""Job: one run of a rule, for ever; and the questions asked of jobs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db import models
+
+from linod_systemd import clock, source
+from linod_systemd.choices import BAD_ENDS, Status, Trigger
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def running(self) -> JobQuerySet:
+        return self.filter(status=Status.RUNNING)
+
+    def started(self) -> JobQuerySet:
+        """Those that ran: not what was only noted as skipped."""
+        return self.exclude(status=Status.SKIPPED)
+
+    def bad_ends(self) -> JobQuerySet:
+        return self.filter(status__in=BAD_ENDS)
+
+    def of_invocation(self, invocation_id: str) -> JobQuerySet:
+        return self.filter(invocation_id=invocation_id)
+
+
+class Job(models.Model):
+    """One run of a rule: the historical record."""
+
+    rule = models.ForeignKey(
+        "linod_systemd.JobRule", models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
+    rule_name = models.CharField(max_length=200)
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    start_datetime = models.DateTimeField()
+    end_datetime = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    reason = models.CharField(max_length=200, blank=True, default="")
+    message = models.TextField(blank=True, default="")
+    trigger = models.CharField(max_length=10, choices=Trigger.choices, default=Trigger.MANUAL)
+    scheduled_for = models.DateTimeField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(default=1)
+    invocation_id = models.CharField(max_length=32, blank=True, default="", db_index=True)
+    host = models.CharField(max_length=255, blank=True, default="")
+    boot_id = models.CharField(max_length=32, blank=True, default="")
+    exit_code = models.IntegerField(null=True, blank=True)
+    warm = models.BooleanField(default=False, help_text="Forked from a process that had the site loaded.")
+    cpu_seconds = models.FloatField("CPU seconds", null=True, blank=True)
+    memory_peak = models.BigIntegerField("memory peak, bytes", null=True, blank=True)
+
+    objects: ClassVar[Any] = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-start_datetime", "-pk")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("rule",), condition=models.Q(status="running"), name="linod_one_run_of_a_rule"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("rule", "-start_datetime"), name="linod_job_of_rule"),
+            models.Index(fields=("status", "-start_datetime"), name="linod_job_by_status"),
+            models.Index(fields=("start_datetime",), name="linod_job_by_start"),
+        )
+
+    def __str__(self) -> str:
+        return f"Job #{self.pk} {self.rule_name} {self.status}"
+
+    def validate_constraints(self, exclude: Any = None) -> None:
+        """One run at a time: only a running row can be one too many, which spares a query for each other."""
+        if self.status == Status.RUNNING:
+            super().validate_constraints(exclude)
+
+    def finish(
+        self,
+        status: Status,
+        *,
+        reason: str = "",
+        message: str | None = None,
+        exit_code: int | None = None,
+        ended: datetime | None = None,
+        cpu_seconds: float | None = None,
+        memory_peak: int | None = None,
+        overrules: Iterable[Status] = (),
+    ) -> bool:
+        """End this row, if it has not ended yet; whether it was this call that did.
+
+        A conditional UPDATE, so that of two who know an end only one writes it. Who knows better may
+        speak later: a job taken for lost has ended somehow.
+
+        :param ended: when (as the database takes it); now, if not given.
+        :param overrules: the ends that this one corrects.
+        """
+        values: dict[str, Any] = {
+            "status": status,
+            "reason": reason[:200],
+            "end_datetime": ended or clock.now(),
+            "exit_code": exit_code,
+            "cpu_seconds": cpu_seconds,
+            "memory_peak": memory_peak,
+        }
+        if message is not None:
+            values["message"] = message
+        unsettled = [Status.RUNNING, Status.LOST, *overrules]
+        if not Job.objects.filter(pk=self.pk, status__in=unsettled).update(**values):
+            return False
+        for name, value in values.items():
+            setattr(self, name, value)
+        source.current().ended(self)
+        return True

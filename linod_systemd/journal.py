@@ -1,0 +1,122 @@
+"""journald, by systemd-python: records with the fields of a job, and what this process may read of units.
+
+Only fields that journald itself adds are believed, as every user can log an INVOCATION_ID= of another. In
+each function, ``units`` matches the services that are told of; None: all.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from systemd import journal
+
+MOST_LINES = 2000
+MOST_CHARACTERS = 64_000
+MOST_STARTS = 2000
+# What PID 1 says of a unit: MESSAGE_ID, as in its message catalogue.
+STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
+PROCESS_EXIT = "98e322203f7a4ed290d09fe03c09fe15"
+FAILED_RESULT = "d9b373ed55a64feb8242e02dbe79a49c"
+SUCCESS = "7ad2d189f7e94e70a38c781354912448"
+
+Units = re.Pattern[str] | None
+
+
+def handler(fields: dict[str, str]) -> logging.Handler:
+    """A handler that sends each record to journald with these fields (LINOD_SITE, …)."""
+    return journal.JournalHandler(SYSLOG_IDENTIFIER="linod", **fields)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Start:
+    """PID 1 began to start a unit."""
+
+    unit: str
+    invocation_id: str
+    instant: datetime
+
+
+def text_of_invocation(invocation_id: str, since: datetime | None, units: Units) -> str:
+    """The last lines that the processes of this invocation of a unit logged, and PID 1 about it.
+
+    :param since: leave out what is older (aware).
+    """
+    with closing(journal.Reader()) as reader:
+        reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id)
+        reader.add_disjunction()
+        reader.add_match(INVOCATION_ID=invocation_id)
+        reader.add_match(_PID=1)
+        return _text(reader, since, units)
+
+
+def text_of_job(site: str, job: int, user: int) -> str:
+    """The last lines that a job logged which systemd did not start, by processes of this user."""
+    with closing(journal.Reader()) as reader:
+        reader.add_match(LINOD_SITE=site, LINOD_JOB=str(job), _UID=user)
+        return _text(reader, None, None)
+
+
+def starts_since(instant: datetime, units: Units) -> list[Start]:
+    """The first starts of services after an instant (aware), oldest first; ``MOST_STARTS`` at most."""
+    with closing(journal.Reader()) as reader:
+        reader.add_match(_PID=1, MESSAGE_ID=STARTING)
+        reader.seek_realtime(instant)
+        return list(islice(_starts(reader, instant, units), MOST_STARTS))
+
+
+def _starts(reader: journal.Reader, instant: datetime, units: Units) -> Iterator[Start]:
+    for entry in reader:
+        at = entry["__REALTIME_TIMESTAMP"]
+        if at > instant and "INVOCATION_ID" in entry and _is_told(entry, units):
+            yield Start(str(entry["UNIT"]), str(entry["INVOCATION_ID"]), at)
+
+
+def end_of_invocation(invocation_id: str, units: Units) -> dict[str, str]:
+    """What PID 1 said of the end of an invocation, as far as it did: UNIT_RESULT, EXIT_CODE, EXIT_STATUS."""
+    found: dict[str, str] = {}
+    with closing(journal.Reader()) as reader:
+        reader.add_match(_PID=1, INVOCATION_ID=invocation_id)
+        for kind in (PROCESS_EXIT, FAILED_RESULT, SUCCESS):
+            reader.add_match(MESSAGE_ID=kind)  # of one field, any of these
+        for entry in reader:
+            if not _is_told(entry, units):
+                continue
+            if entry["MESSAGE_ID"].hex == SUCCESS:
+                found["UNIT_RESULT"] = "success"
+            found |= {
+                key: str(entry[key]) for key in ("UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS") if key in entry
+            }
+    return found
+
+
+def _is_told(entry: dict[str, object], units: Units) -> bool:
+    unit = str(entry.get("UNIT" if entry.get("_PID") == 1 else "_SYSTEMD_UNIT", ""))
+    return units is None or units.fullmatch(unit) is not None
+
+
+def _text(reader: journal.Reader, since: datetime | None, units: Units) -> str:
+    reader.seek_tail()
+    newest_first = list(_backwards(reader, since, units))
+    return "\n".join(newest_first[::-1])
+
+
+def _backwards(reader: journal.Reader, since: datetime | None, units: Units) -> Iterator[str]:
+    room = MOST_CHARACTERS
+    for _ in range(MOST_LINES):
+        entry = reader.get_previous()
+        if not entry or (since is not None and entry["__REALTIME_TIMESTAMP"] < since):
+            return
+        if not _is_told(entry, units):
+            continue
+        message = entry.get("MESSAGE", "")
+        line = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
+        room -= len(line)
+        if room < 0:
+            return
+        yield line

@@ -1,0 +1,109 @@
+"""The pages of Lino: rules and jobs.
+
+The namespace ``linod`` is the module of Lino's own plugin, so they stand beside it, in ``linod_systemd``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lino.api import _, dd
+from lino.core.roles import SiteStaff
+
+from linod_systemd.lino import mirror
+from linod_systemd.models import Job, JobRule
+from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.tasks import Tasks, local
+
+
+class SetupTasks(dd.Action):
+    """Make the rules of new tasks, drop those whose procedure is gone."""
+
+    label = _("Set up tasks")
+    select_rows = False
+    required_roles = dd.login_required(SiteStaff)
+
+    def run_from_ui(self, ar: Any, **kwargs: Any) -> None:
+        ar.success(str(Tasks().setup()), refresh=True)
+
+
+class RunJob(dd.Action):
+    """Ask systemd to run the rule now."""
+
+    label = _("Run job")
+    select_rows = True
+    required_roles = dd.login_required(SiteStaff)
+
+    def run_from_ui(self, ar: Any, **kwargs: Any) -> None:
+        JobRule.objects.filter(pk__in=[rule.pk for rule in ar.selected_rows]).request()
+        ar.success(_("Asked for."), refresh=True)
+
+
+class JobRules(dd.Table):
+    """What systemd is told: one rule for each task. It is edited there."""
+
+    app_label = "linod_systemd"
+    label = _("Job rules")
+    model = JobRule
+    required_roles = dd.login_required(SiteStaff)
+    editable = False
+    allow_create = False
+    allow_delete = False
+    column_names = (
+        "id name procedure every every_unit start_time next_run_text cancelled cancelled_by mirrors"
+    )
+    detail_layout = """
+    id name procedure mirrors
+    every every_unit start_date start_time cancelled cancelled_by
+    next_run_text
+    JobsByRule
+    """
+    setup_tasks = SetupTasks()
+    run_job = RunJob()
+
+    @dd.displayfield(_("Next run"))
+    def next_run_text(cls, rule: JobRule, ar: Any) -> str:
+        """When systemd starts it next, on the wall clock of the site."""
+        try:
+            due = rule.next_run()
+        except RecurrenceError as error:
+            return str(error)
+        return local(due) if due else ""
+
+
+class Jobs(dd.Table):
+    """The history of what ran."""
+
+    app_label = "linod_systemd"
+    label = _("Jobs")
+    model = Job
+    required_roles = dd.login_required(SiteStaff)
+    editable = False
+    allow_create = False
+    order_by = ["-start_datetime", "-id"]
+    column_names = "id rule_name start_datetime end_datetime status reason trigger"
+    detail_layout = """
+    id rule rule_name status exit_code trigger attempt
+    start_datetime end_datetime scheduled_for host
+    reason
+    message
+    """
+
+
+class JobsByRule(Jobs):
+    app_label = "linod_systemd"  # Lino inherits no label
+    master_key = "rule"
+    column_names = "start_datetime end_datetime status reason trigger"
+
+
+class JobsByTask(Jobs):
+    """The same, below a task on Lino's own pages."""
+
+    app_label = "linod_systemd"
+    label = _("Jobs")
+    master = dd.Model
+    column_names = "start_datetime end_datetime status reason trigger"
+
+    @classmethod
+    def get_filter_kw(cls, ar: Any, **kwargs: Any) -> dict[str, Any]:
+        return {"rule__mirrors": mirror.key(ar.master_instance)}

@@ -1,0 +1,33 @@
+"""``manage.py linod``: the commands of ``linod``; bare, the status lines."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from linod_systemd import cli, conf, source
+from linod_systemd.errors import LinodError
+
+
+class Command(BaseCommand):
+    help = "The background tasks of this site: their status, or any command of `linod`."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        cli.add_commands(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from argparse import Namespace
+
+        site = conf.this_site()
+        conf.ensure_directories(site)
+        parsed = Namespace(**{"json": False, "verbose": False, **options})  # bare: the status
+        try:
+            code = cli.dispatch(site, parsed)
+        except LinodError as error:
+            raise CommandError(str(error), returncode=error.exit_code) from error
+        if options["command"] is None and (note := source.current().note):
+            self.stderr.write(note)
+        if code:
+            sys.exit(code)

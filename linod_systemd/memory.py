@@ -1,0 +1,34 @@
+"""What it costs to have a site loaded: the supervisor's memory, and what each fork of it adds."""
+
+from __future__ import annotations
+
+import psutil
+
+from linod_systemd import conf, files, systemd, unitnames
+
+MIB = 2**20
+
+
+def note_fork(site: conf.Site) -> None:
+    """Keep what this process, a fork of the supervisor that has done its work, has of its own.
+
+    :raises OSError: where that cannot be read or written.
+    """
+    own = psutil.Process().memory_full_info().uss
+    files.write_atomically(site.fork_memory_file, f"{own}\n", mode=0o640)
+
+
+def in_words(site: conf.Site) -> str:
+    """A line for people: the supervisor's share of memory (PSS, smaps(5)), and what a job adds to it."""
+    unit = unitnames.supervisor(site.name)
+    shown = systemd.properties(unit, ["MainPID"]) if systemd.is_running() else {}
+    process = int(shown.get("MainPID", "0"))
+    if process == 0:
+        return f"{unit} does not run: jobs start cold"
+    try:
+        share = psutil.Process(process).memory_full_info().pss
+        fork = int(site.fork_memory_file.read_text(encoding="ascii"))
+    except (OSError, ValueError, psutil.Error) as error:
+        return f"{unit}: its memory is not known ({error})"
+    ready = "has the site loaded" if site.preload else "does not keep the site loaded: jobs start cold"
+    return f"{unit} {ready}: {share / MIB:.1f} MiB (PSS); a job adds some {fork / MIB:.1f} MiB"

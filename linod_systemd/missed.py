@@ -1,0 +1,138 @@
+"""What was due and did not run: rows ``skipped``, with the reason as far as it can be known.
+
+systemd says nothing of a timer that elapses while its service is still active, or that did not elapse at
+all; so who starts next, or the supervisor at its own start, looks back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Max
+
+from linod_systemd import clock, invocation
+from linod_systemd.choices import Status, Trigger
+from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
+
+if TYPE_CHECKING:
+    from linod_systemd.models import JobRule
+
+OFF = "the host was off, or its timer not running"
+SETTLING = timedelta(seconds=30)  # in which a new or edited rule reaches its timer
+MOST = 10_000  # occurrences of one cause that are counted one by one
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why nothing ran up to an instant (aware)."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """Occurrences in a row that did not run for one reason; ``last`` is the latest of them."""
+
+    reason: str
+    last: datetime
+
+
+def spans(recurrence: RecurrenceSet, since: datetime, causes: Sequence[Cause]) -> Iterator[Span]:
+    """The occurrences after ``since``, told apart by cause.
+
+    :param causes: each holds from the end of the one before it; of two for one time the first is taken.
+    """
+    for cause in causes:
+        first = recurrence.next_after(since)
+        if first is not None and first <= cause.until:
+            last = recurrence.last_before(cause.until) or first
+            yield Span(f"{_due(recurrence, first, last)}: {cause.reason}", last)
+        since = max(since, cause.until)
+
+
+def _due(recurrence: RecurrenceSet, first: datetime, last: datetime) -> str:
+    if first == last:
+        return f"due at {first.isoformat(' ', 'seconds')}"
+    following = takewhile(lambda instant: instant <= last, recurrence.occurrences(first))
+    count = 1 + sum(1 for _ in islice(following, MOST))
+    number = f"{count} runs" if count <= MOST else f"more than {MOST} runs"
+    return f"{number}, due from {first.isoformat(' ', 'seconds')} to {last.isoformat(' ', 'seconds')}"
+
+
+def note(rule: JobRule, until: datetime) -> None:
+    """Write a row for each cause by which a live rule did not run up to an instant (aware)."""
+    _note(
+        rule,
+        [
+            Cause(min(until, invocation.booted_at()), OFF),
+            Cause(until, "its timer was not running"),
+        ],
+    )
+
+
+def note_cancelled(rule: JobRule) -> None:
+    """Write rows for what a cancelled rule, which is being enabled, did not run."""
+    now = clock.utc_now()
+    cancelled_at = clock.from_database(rule.cancelled_at) if rule.cancelled_at else now
+    _note(
+        rule,
+        [
+            Cause(cancelled_at, OFF),
+            Cause(now, f"the rule was cancelled by a {rule.cancelled_by}"),
+        ],
+    )
+
+
+def _note(rule: JobRule, causes: Sequence[Cause]) -> None:
+    try:
+        recurrence = rule.recurrence()
+    except RecurrenceError:
+        return  # an impossible rule has no timer, and was never due
+    if recurrence.is_monotonic:
+        return  # it counts from its previous start, whenever that was
+    since = _covered(rule)
+    first = recurrence.next_after(since)
+    if first is None or first > causes[-1].until:
+        return
+    with transaction.atomic():
+        # The supervisor and a job may look back at the same time.
+        type(rule).objects.select_for_update().get(pk=rule.pk)
+        since = _covered(rule)
+        for span in spans(recurrence, since, [*_running(rule), *causes]):
+            _write(rule, span)
+
+
+def _covered(rule: JobRule) -> datetime:
+    """Up to when every occurrence has a row, or was not the rule's."""
+    latest = rule.jobs.aggregate(latest=Max("scheduled_for"))["latest"]
+    live_since = clock.from_database(rule.live_since)
+    if latest is not None and clock.from_database(latest) > live_since:
+        return clock.from_database(latest)
+    return live_since + SETTLING
+
+
+def _running(rule: JobRule) -> Iterator[Cause]:
+    last = rule.jobs.started().first()
+    if last is not None and last.end_datetime is not None:
+        yield Cause(clock.from_database(last.end_datetime), f"job #{last.pk} was still running")
+
+
+def _write(rule: JobRule, span: Span) -> None:
+    now = clock.now()
+    rule.jobs.create(
+        rule_name=rule.name,
+        start_datetime=now,
+        end_datetime=now,
+        status=Status.SKIPPED,
+        reason=span.reason,
+        trigger=Trigger.TIMER,
+        scheduled_for=clock.to_database(span.last),
+        host=invocation.host_name(),
+        boot_id=invocation.boot_id(),
+    )

@@ -1,0 +1,258 @@
+"""JobRule, and the questions asked of rules; Django finds Job here, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from linod_systemd import clock, conf, export, invocation, jitter, missed, ordering, source
+from linod_systemd.choices import CancelledBy
+from linod_systemd.errors import RefusedRule
+from linod_systemd.job import Job
+from linod_systemd.procedures import LogLevels, Procedure
+from linod_systemd.recurrence import UNITS, WEEKDAYS, RecurrenceError, RecurrenceSet
+from linod_systemd.rule import Rule, RuleSet
+from linod_systemd.rule_checks import check_rule
+
+__all__ = ["Job", "JobRule"]
+
+RECURRENCE_FIELDS = (
+    *("every_unit", "every", "start_date", "start_time", "end_date", "end_time", "max_events"),
+    *("positions", *WEEKDAYS, "timezone", "jitter", "run_after"),
+)
+FIELD_OF = {"weekdays": WEEKDAYS[0]}  # seven fields of the row are one of the recurrence
+
+
+class JobRuleQuerySet(models.QuerySet["JobRule"]):
+    """Every way to change rules ends in rules.json being written anew, on commit."""
+
+    def live(self) -> JobRuleQuerySet:
+        return self.filter(cancelled=False)
+
+    def update(self, **values: Any) -> int:
+        if values.keys() & set(RECURRENCE_FIELDS):
+            values.setdefault("live_since", clock.now())  # the past must not fire it
+        touched = list(self.exclude(mirrors="").values_list("pk", flat=True))
+        changed = super().update(**values)
+        if touched:
+            source.current().changed(JobRule.objects.filter(pk__in=touched))
+        export.on_commit(self.db)
+        return changed
+
+    def bulk_create(self, objs: Iterable[JobRule], *args: Any, **kwargs: Any) -> list[JobRule]:
+        created = super().bulk_create(objs, *args, **kwargs)
+        export.on_commit(self.db)
+        return created
+
+    def cancel(self, by: CancelledBy) -> int:
+        """Cancel the live ones among these; the number of those changed."""
+        return self.live().update(cancelled=True, cancelled_by=by, cancelled_at=clock.now())
+
+    def enable(self) -> int:
+        """Enable the cancelled ones among these; the number of those changed."""
+        cancelled = self.filter(cancelled=True)
+        for rule in cancelled:
+            missed.note_cancelled(rule)
+        return cancelled.update(
+            cancelled=False, cancelled_by=CancelledBy.NOBODY, cancelled_at=None, live_since=clock.now()
+        )
+
+    def request(self) -> int:
+        """Ask systemd to run these now (the `requested_at` of rules.json)."""
+        return self.update(requested_at=clock.now())
+
+
+class JobRule(models.Model):
+    """A procedure, when it is due (a recurrence), and how to run it."""
+
+    name = models.CharField(max_length=200, unique=True)
+    procedure = models.CharField(max_length=200)
+    mirrors = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        editable=False,
+        db_index=True,
+        help_text="The row of the site's own that this rule mirrors, such as linod.SystemTask:3.",
+    )
+    seqno = models.PositiveIntegerField("sequence number", default=0)
+    cancelled = models.BooleanField(default=False)
+    cancelled_by = models.CharField(
+        max_length=10, choices=CancelledBy.choices, default=CancelledBy.NOBODY, blank=True, editable=False
+    )
+    cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    log_level = models.CharField(
+        max_length=10,
+        choices=[(level.value, level.value) for level in LogLevels],
+        default=LogLevels.INFO.value,
+        help_text="What goes into the message of a job.",
+    )
+
+    every_unit = models.CharField(max_length=12, choices=[(unit, unit) for unit in UNITS], default="daily")
+    every = models.PositiveIntegerField(default=1)
+    start_date = models.DateField(default=clock.today)
+    start_time = models.TimeField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True)
+    end_time = models.TimeField(null=True, blank=True)
+    max_events = models.PositiveIntegerField(null=True, blank=True)
+    positions = models.CharField(
+        max_length=200, blank=True, default="", help_text="For example “1 -1”: the first and the last."
+    )
+    monday = models.BooleanField(default=False)
+    tuesday = models.BooleanField(default=False)
+    wednesday = models.BooleanField(default=False)
+    thursday = models.BooleanField(default=False)
+    friday = models.BooleanField(default=False)
+    saturday = models.BooleanField(default=False)
+    sunday = models.BooleanField(default=False)
+    timezone = models.CharField(
+        max_length=64, blank=True, default="", help_text="The site's time zone if empty."
+    )
+
+    jitter = models.PositiveIntegerField(default=0, help_text="Seconds of delay, the same each time.")
+    catch_up = models.BooleanField(
+        null=True,
+        blank=True,
+        help_text="Make up once for runs missed while the machine was off. "
+        "Unknown: yes for a day and more, no below.",
+    )
+    timeout = models.PositiveIntegerField(default=7200, help_text="Seconds after which the job is killed.")
+    retries = models.PositiveIntegerField(default=0, help_text="How often a failed job is tried again.")
+    cancel_on_failure = models.BooleanField(default=True, help_text="Cancel the rule when its job fails.")
+    run_after = models.JSONField(
+        default=list, blank=True, help_text="Names of rules that go first when they are due together."
+    )
+    requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    live_since = models.DateTimeField(
+        default=clock.now, editable=False, help_text="Created, enabled or re-timed: nothing before it is due."
+    )
+
+    objects: ClassVar[Any] = JobRuleQuerySet.as_manager()
+    others: RuleSet | None = None  # where its own is no row, but an entry of rules.json
+
+    class Meta:
+        ordering = ("seqno", "pk")
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        """As in LINOD.txt: ``Job rule #4 <Procedures.checkdata every 1 daily>``."""
+        return f"Job rule #{self.pk} <Procedures.{self.procedure} every {self.every} {self.every_unit}>"
+
+    @property
+    def weekdays(self) -> tuple[str, ...]:
+        """The ticked weekdays."""
+        return tuple(day for day in WEEKDAYS if getattr(self, day))
+
+    @property
+    def func(self) -> Procedure | None:
+        """The procedure in the code, or None where it is gone."""
+        return source.current().procedure(self)
+
+    def as_rule(self) -> Rule:
+        """This row as an entry of rules.json."""
+        requested = self.requested_at and clock.from_database(self.requested_at).isoformat()
+        return Rule(
+            name=self.name,
+            procedure=self.procedure,
+            cancelled=self.cancelled,
+            log_level=self.log_level,
+            every_unit=self.every_unit,
+            every=self.every,
+            start_date=self.start_date,
+            start_time=self.start_time,
+            end_date=self.end_date,
+            end_time=self.end_time,
+            max_events=self.max_events,
+            positions=self.positions,
+            weekdays=self.weekdays,
+            timezone=self.timezone or None,
+            jitter=self.jitter,
+            catch_up=self.catch_up,
+            timeout=self.timeout,
+            retries=self.retries,
+            cancel_on_failure=self.cancel_on_failure,
+            run_after=tuple(self.run_after),
+            requested_at=requested or None,
+        )
+
+    def recurrence(self) -> RecurrenceSet:
+        """When this rule is due on this host.
+
+        :raises RecurrenceError: where the row holds an impossible recurrence.
+        """
+
+        def find(name: str) -> Rule | None:
+            if self.others is not None:
+                return self.others.get(name)
+            row = JobRule.objects.filter(name=name).first()
+            return None if row is None else row.as_rule()
+
+        rule = self.as_rule()
+        delay = jitter.delay(rule, find, conf.this_site().name, invocation.host_name())
+        return rule.recurrence(settings.TIME_ZONE, delay)
+
+    def next_run(self) -> datetime | None:
+        """The next instant at which it is due (UTC), or None: never, or cancelled.
+
+        :raises RecurrenceError: where the row holds an impossible recurrence.
+        """
+        if self.cancelled:
+            return None
+        recurrence = self.recurrence()
+        if not recurrence.is_monotonic:
+            return recurrence.next_after(clock.utc_now())
+        last = self.jobs.started().first()
+        start = clock.from_database(last.start_datetime) if last else None
+        return recurrence.next_after_start(start, clock.utc_now())
+
+    def clean(self) -> None:
+        """Judge the rule when it is saved by a person.
+
+        :raises ValidationError: on the field, with the reason.
+        """
+        if self.start_date is None or self.every is None:
+            return  # the field's own validation has spoken
+        self._check_run_after()
+        try:
+            check_rule(self.as_rule(), settings.TIME_ZONE)
+        except RecurrenceError as error:
+            raise ValidationError({FIELD_OF.get(error.field, error.field): error.reason}) from error
+        except RefusedRule as error:
+            raise ValidationError({error.field: str(error)} if error.field else str(error)) from error
+
+    def _check_run_after(self) -> None:
+        """:raises ValidationError: for what is no list of rules' names, or a circle."""
+        if not isinstance(self.run_after, list) or not all(isinstance(name, str) for name in self.run_after):
+            raise ValidationError({"run_after": 'must be a list of names, such as ["checkdata"]'})
+        others = JobRule.objects.exclude(pk=self.pk).values_list("name", "run_after")
+        run_after = {**dict(others), self.name: self.run_after}
+        for name in self.run_after:
+            if name not in run_after:
+                raise ValidationError({"run_after": f"no rule is named {name!r}"})
+        if circle := ordering.circle(run_after):
+            raise ValidationError({"run_after": f"a circle: {ordering.in_words(circle)}"})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self.cancelled:
+            self.cancelled_by = CancelledBy.NOBODY
+        elif not self.cancelled_by:
+            self.cancelled_by = CancelledBy.PERSON
+        before = JobRule.objects.filter(pk=self.pk).first() if self.pk else None
+        if self.cancelled != (before is not None and before.cancelled):
+            self.cancelled_at = clock.now() if self.cancelled else None
+            if before is not None and not self.cancelled:
+                missed.note_cancelled(before)
+        if before is not None and self._is_due_otherwise(before):
+            self.live_since = clock.now()
+        super().save(*args, **kwargs)
+
+    def _is_due_otherwise(self, before: JobRule) -> bool:
+        """Whether it was enabled or its recurrence edited, so that the past must not fire it."""
+        if before.cancelled and not self.cancelled:
+            return True
+        return any(getattr(before, name) != getattr(self, name) for name in RECURRENCE_FIELDS)

@@ -1,0 +1,26 @@
+"""The names that a person may have meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from linod_systemd.errors import NoSuchRule
+
+MOST_NAMES = 12
+
+
+def no_such_rule(name: str, names: Sequence[str], file: str | None = None) -> NoSuchRule:
+    """The error for a name that none of a site's rules has, with the nearest that there are.
+
+    :param file: the rules.json that was looked into, in place of the site.
+    """
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        remedy = f"did you mean {' or '.join(near)}?"
+    elif file is None:
+        remedy = "linod status lists the rules" if names else "there are no rules yet: linod setup"
+    else:
+        more = ", …" if len(names) > MOST_NAMES else ""
+        remedy = f"it has {', '.join(names[:MOST_NAMES])}{more}" if names else "it has no rules: linod export"
+    return NoSuchRule(f"no rule is named {name!r}{f' in {file}' if file else ''}", remedy)

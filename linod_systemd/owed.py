@@ -1,0 +1,64 @@
+"""What a rule is owed: the next attempt of a job that died, the run that a shutdown cut short."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from linod_systemd import attempt, conf, invocation, systemd, unitnames
+from linod_systemd.choices import BAD_ENDS, Status, Trigger
+from linod_systemd.models import Job, JobRule
+
+logger = logging.getLogger("linod.owed")
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What a start that was asked for stands in for."""
+
+    trigger: Trigger
+    attempt: int
+    scheduled_for: datetime | None
+
+
+def of(rule: JobRule) -> Owed | None:
+    """What the rule is owed by its last job (None: a person asked for the start)."""
+    last = rule.jobs.started().first()
+    if last is None:
+        return None
+    if _interrupted(last):
+        return Owed(Trigger.CATCH_UP, 1, last.scheduled_for)
+    if last.status in BAD_ENDS and not rule.cancelled and last.attempt <= rule.retries:
+        return Owed(Trigger.RETRY, last.attempt + 1, last.scheduled_for)
+    return None
+
+
+def _interrupted(job: Job) -> bool:
+    """Whether it ended with the machine. What was lost in a power cut is made up for once only: it may be
+    what brings the machine down."""
+    if job.boot_id == invocation.boot_id() or job.host != invocation.host_name():
+        return False
+    if job.status == Status.LOST:
+        return job.trigger != Trigger.CATCH_UP
+    return job.status == Status.KILLED and job.reason == attempt.SHUTDOWN
+
+
+def request(site: conf.Site) -> None:
+    """Ask for the runs that rules which catch up are owed since the machine went down.
+
+    A timer with Persistent= does not: it noted its elapse when the job began. Nothing is asked for twice:
+    a service that has been started since the boot is left alone.
+    """
+    for rule in JobRule.objects.live():
+        if rule.every_unit == "never" or not rule.as_rule().makes_up or not _is_owed(rule):
+            continue
+        unit = unitnames.service(site.unit_prefix, rule.name)
+        if systemd.is_running() and systemd.timestamp(unit, "InactiveExitTimestamp") is None:
+            logger.info("%s: is run again, as the machine went down", rule.name)
+            JobRule.objects.filter(pk=rule.pk).request()
+
+
+def _is_owed(rule: JobRule) -> bool:
+    last = rule.jobs.started().first()
+    return last is not None and _interrupted(last)

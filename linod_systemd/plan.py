@@ -1,0 +1,103 @@
+"""Wanted against installed: what to add, change, remove, leave. Pure, but for reading what is installed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from linod_systemd.render import owner
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The files of a unit directory: ours by name → text, and the names of those that are not."""
+
+    ours: Mapping[str, str] = field(default_factory=dict)
+    foreign: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """File name → text (``before``: the installed one) of what is to be done."""
+
+    add: Mapping[str, str]
+    change: Mapping[str, str]
+    remove: tuple[str, ...]
+    leave: tuple[str, ...]
+    before: Mapping[str, str]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.add or self.change or self.remove)
+
+    @property
+    def write(self) -> dict[str, str]:
+        """What is to be written: services before the timers that start them, the drop-ins last."""
+        every = {**self.add, **self.change}
+        return {name: every[name] for name in sorted(every, key=_order)}
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.add)} added, {len(self.change)} changed, "
+            f"{len(self.remove)} removed, {len(self.leave)} left as they were"
+        )
+
+    def diff(self) -> Iterator[str]:
+        """The lines of a unified diff."""
+        after = {**self.add, **self.change}
+        for name in sorted({*after, *self.remove}):
+            yield from difflib.unified_diff(
+                self.before.get(name, "").splitlines(),
+                after.get(name, "").splitlines(),
+                f"installed/{name}",
+                f"wanted/{name}",
+                lineterm="",
+            )
+
+
+def compute(wanted: Mapping[str, str], installed: Installed, sites: Collection[str] | None) -> Plan:
+    """The plan that leads from what is installed to what is wanted.
+
+    :param sites: the sites that ``wanted`` speaks for: files of other sites are left; None: for all.
+    """
+    ours = installed.ours
+    gone = [
+        name
+        for name, text in ours.items()
+        if name not in wanted and (sites is None or owner(text.partition("\n")[0]) in sites)
+    ]
+    return Plan(
+        add={name: text for name, text in wanted.items() if name not in ours},
+        change={name: text for name, text in wanted.items() if name in ours and ours[name] != text},
+        remove=tuple(sorted(gone, key=_order, reverse=True)),
+        leave=tuple(name for name, text in wanted.items() if ours.get(name) == text),
+        before=ours,
+    )
+
+
+def _order(name: str) -> tuple[int, str]:
+    if "/" in name:
+        return 2, name
+    return int(name.endswith((".timer", ".path", ".socket"))), name
+
+
+def read_installed(directory: Path) -> Installed:
+    """Read the linod units of a directory.
+
+    :raises OSError: where a file is there and cannot be read.
+    """
+    ours: dict[str, str] = {}
+    foreign: list[str] = []
+    paths = [*directory.glob("linod[-.]*"), *directory.glob("linod.target.d/*.conf")]
+    for path in sorted(paths):
+        if path.is_dir():
+            continue
+        name = str(path.relative_to(directory))
+        text = "" if path.is_symlink() else path.read_text(encoding="utf-8", errors="replace")
+        if owner(text.partition("\n")[0]) is None:
+            foreign.append(name)
+        else:
+            ours[name] = text
+    return Installed(ours, tuple(foreign))

@@ -1,0 +1,56 @@
+"""What the supervisor has ready before it forks the first job."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Sequence
+
+from django.db import connections
+
+from linod_systemd import conf, control_group, database, execute, invocation, sandbox, unitnames
+from linod_systemd.bus import Bus, BusError
+from linod_systemd.errors import LinodError
+from linod_systemd.fork_server import ForkServer
+from linod_systemd.models import Job, JobRule
+
+__all__ = ["execute", "fork_server"]  # which is imported for the jobs
+
+logger = logging.getLogger("linod.supervisor")
+
+
+def fork_server(site: conf.Site, held: Sequence[int]) -> tuple[ForkServer | None, str]:
+    """Make ready for forks, and listen; or why there can be none.
+
+    :param held: descriptors of the supervisor that are none of a job's business.
+    :raises OSError: where the socket cannot be made.
+    """
+    _load(site)
+    # Python's: idle workers of a C library (OpenBLAS, onnxruntime) hold nothing that a job needs.
+    threads = len(sys._current_frames())
+    if threads > 1:
+        return None, f"the site starts {threads - 1} threads when it is loaded, so its jobs run cold"
+    try:
+        with Bus(per_user=control_group.is_per_user()) as bus:
+            own = sandbox.own(bus, unitnames.supervisor(site.name), conf.site_file(site.name))
+    except BusError as error:
+        return None, f"jobs run cold: {error}"
+    gc.collect()
+    gc.freeze()  # the collector of a child must not write to what it shares
+    return ForkServer(site, held, own), ""
+
+
+def _load(site: conf.Site) -> None:
+    """What is reckoned once: the boot, and Django's fields, compilers and converters for a first query."""
+    try:
+        invocation.booted_at()
+        with database.reachable(site):
+            JobRule.objects.first()
+            Job.objects.running().first()
+    except LinodError as error:
+        logger.warning("%s", error)
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if hasattr(connection, "close_pool"):  # PostgreSQL's, which has threads
+            connection.close_pool()

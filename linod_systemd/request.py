@@ -1,0 +1,31 @@
+"""``ar``, the request that a procedure is called with."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linod_systemd.models import Job, JobRule
+
+
+@dataclass(frozen=True)
+class Request:
+    """The rule and the job of this run, and a logger whose records reach the job's message."""
+
+    rule: JobRule
+    job: Job
+    logger: logging.Logger
+
+    def debug(self, message: str, *args: Any) -> None:
+        self.logger.debug(message, *args, stacklevel=2)
+
+    def info(self, message: str, *args: Any) -> None:
+        self.logger.info(message, *args, stacklevel=2)
+
+    def warning(self, message: str, *args: Any) -> None:
+        self.logger.warning(message, *args, stacklevel=2)
+
+    def error(self, message: str, *args: Any) -> None:
+        self.logger.error(message, *args, stacklevel=2)

@@ -1,0 +1,95 @@
+"""A rule and the rules of a site, as plain data: what rules.json says. Pure, without Django."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cached_property
+
+from linod_systemd import invocation, jitter
+from linod_systemd.errors import RefusedRule
+from linod_systemd.recurrence import RecurrenceSet
+
+FREQUENT_UNITS = ("secondly", "minutely", "hourly")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One entry of rules.json. Absent keys take these defaults. Times in seconds."""
+
+    name: str
+    procedure: str = ""
+    cancelled: bool = False
+    log_level: str = "INFO"
+    every_unit: str = "daily"
+    every: int = 1
+    start_date: date
+    start_time: time | None = None
+    end_date: date | None = None
+    end_time: time | None = None
+    max_events: int | None = None
+    positions: str = ""
+    weekdays: tuple[str, ...] = ()
+    timezone: str | None = None
+    jitter: int = 0
+    catch_up: bool | None = None
+    timeout: int = 7200
+    retries: int = 0
+    cancel_on_failure: bool = True
+    run_after: tuple[str, ...] = ()
+    requested_at: str | None = None
+
+    def recurrence(self, site_timezone: str, delay: int = 0) -> RecurrenceSet:
+        """When the rule is due.
+
+        :param delay: seconds by which its jitter and that of others delay it: see :mod:`jitter`.
+        :raises RecurrenceError: for an impossible recurrence.
+        """
+        return RecurrenceSet(
+            every_unit=self.every_unit,
+            every=self.every,
+            start_date=self.start_date,
+            start_time=self.start_time,
+            end_date=self.end_date,
+            end_time=self.end_time,
+            max_events=self.max_events,
+            positions=self.positions,
+            weekdays=self.weekdays,
+            timezone=self.timezone or site_timezone,
+            delay=delay,
+        )
+
+    @property
+    def makes_up(self) -> bool:
+        """Whether a run missed while the machine was off is made up for: by default from a day on."""
+        return self.every_unit not in FREQUENT_UNITS if self.catch_up is None else self.catch_up
+
+    @property
+    def requested(self) -> datetime | None:
+        """When a person asked for a run that has not begun yet (aware)."""
+        return datetime.fromisoformat(self.requested_at) if self.requested_at else None
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """What a rules.json says: the good rules, and why each of the others is refused."""
+
+    site: str
+    timezone: str
+    rules: tuple[Rule, ...]
+    refused: tuple[RefusedRule, ...] = ()
+
+    def get(self, name: str) -> Rule | None:
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Rule]:
+        return {rule.name: rule for rule in self.rules}
+
+    def recurrence(self, rule: Rule) -> RecurrenceSet:
+        """When a rule of these is due on this host.
+
+        :raises RecurrenceError: for an impossible recurrence.
+        """
+        delay = jitter.delay(rule, self.get, self.site, invocation.host_name())
+        return rule.recurrence(self.timezone, delay)

@@ -1,0 +1,75 @@
+"""Whether a rule can become units, wherever it comes from: a row, a decorator, rules.json. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from linod_systemd import unitnames
+from linod_systemd.errors import RefusedRule
+from linod_systemd.rule import Rule
+from linod_systemd.visible import CONTROLS
+
+LOG_LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MAX_NAME = 200
+LONGEST_TIMEOUT = 366 * 86400
+LONGEST_JITTER = 86400
+MAX_RUN_AFTER = 100
+_LIMITS = (("timeout", 1, LONGEST_TIMEOUT), ("jitter", 0, LONGEST_JITTER), ("retries", 0, 10**9))
+
+
+def check_rule(rule: Rule, site_timezone: str) -> None:
+    """Judge one rule.
+
+    :raises RefusedRule: for a name, level or number that no unit can carry.
+    :raises RecurrenceError: for an impossible recurrence.
+    """
+    check_rule_name(rule.name)
+    if rule.log_level not in LOG_LEVELS:
+        raise RefusedRule(
+            f"rule {rule.name!r}: log_level is {rule.log_level!r:.80}",
+            f"use one of {', '.join(LOG_LEVELS)}",
+            "log_level",
+        )
+    for field, least, most in _LIMITS:
+        value = getattr(rule, field)
+        if not isinstance(value, int) or not least <= value <= most:
+            raise RefusedRule(
+                f"rule {rule.name!r}: {field} is {value!r:.80}", f"use {least} to {most}", field
+            )
+    if isinstance(rule.run_after, str) or not all(isinstance(name, str) for name in rule.run_after):
+        raise RefusedRule(
+            f"rule {rule.name!r}: run_after is {rule.run_after!r:.80}", "list the names of rules", "run_after"
+        )
+    _check_run_after(rule)
+    rule.recurrence(site_timezone)
+
+
+def _check_run_after(rule: Rule) -> None:
+    if rule.name in rule.run_after:
+        raise RefusedRule(f"rule {rule.name!r} runs after itself", "correct run_after", "run_after")
+    if len(rule.run_after) > MAX_RUN_AFTER:
+        raise RefusedRule(
+            f"rule {rule.name!r} runs after {len(rule.run_after)} others",
+            f"name at most {MAX_RUN_AFTER}",
+            "run_after",
+        )
+    for name in rule.run_after:
+        try:
+            check_rule_name(name)
+        except RefusedRule as error:
+            raise RefusedRule(
+                f"rule {rule.name!r}: run_after: {error.message}", error.remedy, "run_after"
+            ) from error
+
+
+def check_rule_name(name: str) -> None:
+    """:raises RefusedRule: for a name that is empty, too long or holds control characters."""
+    remedy = f"use 1 to {MAX_NAME} printable characters"
+    if not name or len(name) > MAX_NAME or name.startswith("-"):
+        raise RefusedRule(f"rule {name!r:.80} has an impossible name", f"{remedy}, no dash first", "name")
+    if re.search(f"[\t\n{CONTROLS}]", name):
+        raise RefusedRule(f"rule {name!r:.80} has control characters in its name", remedy, "name")
+    if "/" in name:  # systemd-escape makes a dash of it, and the dash parts site and rule
+        raise RefusedRule(f"rule {name!r:.80} has a slash in its name", remedy, "name")
+    if len(unitnames.escape(name)) > MAX_NAME:
+        raise RefusedRule(f"rule {name!r:.80} is too long for the name of a unit", "shorten its name", "name")

@@ -1,0 +1,132 @@
+"""Whether a job would find in the supervisor's sandbox what its own unit says (systemd.exec(5)).
+
+The templates say the same for both; a drop-in may say otherwise for one. What belongs to a control group
+(MemoryMax=, IPAddressDeny=, DevicePolicy=) holds for whatever is attached to it, and is not looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linod_systemd import control_group
+from linod_systemd.bus import Bus, BusError
+
+logger = logging.getLogger("linod.sandbox")
+
+# What a process cannot take on once it runs.
+PROPERTIES = (
+    *("AmbientCapabilities", "AppArmorProfile", "BindPaths", "BindReadOnlyPaths", "CapabilityBoundingSet"),
+    *("DynamicUser", "ExecPaths", "Group", "InaccessiblePaths", "IPCNamespacePath", "KeyringMode"),
+    *(
+        "LoadCredential",
+        "LoadCredentialEncrypted",
+        "LockPersonality",
+        "LogNamespace",
+        "MemoryDenyWriteExecute",
+    ),
+    *("MountAPIVFS", "MountImages", "NetworkNamespacePath", "NoExecPaths", "NoNewPrivileges", "Personality"),
+    *("PrivateDevices", "PrivateIPC", "PrivateMounts", "PrivateNetwork", "PrivateTmp", "PrivateUsers"),
+    *("ProcSubset", "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectHostname"),
+    *("ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc", "ProtectSystem"),
+    *("ReadOnlyPaths", "ReadWritePaths", "RestrictAddressFamilies", "RestrictFileSystems"),
+    *("RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "RootDirectory", "RootImage"),
+    *("SELinuxContext", "SecureBits", "SetCredential", "SetCredentialEncrypted", "SmackProcessLabel"),
+    *("SupplementaryGroups", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter"),
+    *("TemporaryFileSystem", "User", "UtmpIdentifier"),
+)
+# What the supervisor may and a job may not: its forks take on what the unit of the job says.
+SUPERVISORS_CALLS = frozenset({"setpriority", "ioprio_set", "sched_setaffinity", "sched_setscheduler"})
+HARMLESS = "/10-demo.conf"  # our own, which makes the demo's database
+
+Sandbox = dict[str, Any]
+
+
+def of(bus: Bus, unit: str) -> Sandbox:
+    """What systemd holds for a service.
+
+    :raises BusError: where it does not answer.
+    """
+    known = bus.get_all("Service", unit)
+    found = {name: known[name] for name in PROPERTIES if name in known}
+    if "SystemCallFilter" in found:
+        kind, (is_allowed, names) = found["SystemCallFilter"]
+        found["SystemCallFilter"] = (kind, (is_allowed, sorted(set(names) - SUPERVISORS_CALLS)))
+    return found
+
+
+def changed(bus: Bus, unit: str) -> Sandbox | None:
+    """What systemd holds for a service that has drop-ins; None: it has none, and is as the template says.
+
+    :raises BusError: where it does not answer.
+    """
+    paths = bus.get("Unit", "DropInPaths", unit)
+    return of(bus, unit) if any(not path.endswith(HARMLESS) for path in paths) else None
+
+
+@dataclass(frozen=True)
+class Own:
+    """What the supervisor was started with: see ``changed``; and the files of its unit, with their times."""
+
+    unit: str
+    changed: Sandbox | None
+    times: Mapping[str, int]
+
+    def is_outdated(self) -> bool:
+        """Whether its unit was changed since."""
+        return not self.times or any(_time(path) != time for path, time in self.times.items())
+
+
+def own(bus: Bus, unit: str, site_file: Path) -> Own:
+    """To be asked when the supervisor starts.
+
+    :param site_file: the SITE.toml, which says more than the unit does.
+
+    :raises BusError: where systemd does not answer.
+    """
+    file = bus.get("Unit", "FragmentPath", unit)
+    paths = [str(site_file), file, f"{file}.d", *bus.get("Unit", "DropInPaths", unit)]
+    # Where systemd has not read them yet, this process was started with what they said before.
+    stale = _needs_reload(bus, unit)
+    return Own(unit, changed(bus, unit), {} if stale else {path: _time(path) for path in paths})
+
+
+def is_to_be_renewed(own: Own) -> bool:
+    """Whether the supervisor's unit was changed since, and systemd has read that."""
+    if not own.is_outdated():
+        return False
+    try:
+        with Bus(per_user=control_group.is_per_user()) as bus:
+            return not _needs_reload(bus, own.unit)
+    except BusError as error:
+        logger.error("%s", error)
+        return False
+
+
+def _needs_reload(bus: Bus, unit: str) -> bool:
+    return bool(bus.get("Unit", "NeedDaemonReload", unit))
+
+
+def _time(path: str) -> int:
+    """When a file was changed (nanoseconds); 0: it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def differences(bus: Bus, supervisors: Own, unit: str) -> list[str]:
+    """The directives that are not the same for a job's unit and its supervisor.
+
+    :raises BusError: where systemd does not answer.
+    """
+    jobs = changed(bus, unit)
+    if supervisors.changed is None and jobs is None:
+        return []
+    mine = of(bus, supervisors.unit) if supervisors.changed is None else supervisors.changed
+    other = of(bus, unit) if jobs is None else jobs
+    return sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))

@@ -1,0 +1,88 @@
+"""``linod simulate``: the rules without systemd, on a developer's machine, in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+from django.db import close_old_connections
+
+from linod_systemd import claim, conf, export, failure, retry
+from linod_systemd.choices import Status
+from linod_systemd.ledger import reconcile
+from linod_systemd.models import Job, JobRule
+from linod_systemd.tasks import Tasks
+
+LONGEST_SLEEP = 5.0  # seconds until a rule that was changed elsewhere is seen
+GRACE = 10.0  # seconds from SIGTERM to SIGKILL
+
+
+class Simulation:
+    """Starts each due rule as ``linod-run``, a process of its own, as a unit would be."""
+
+    def __init__(self, site: conf.Site) -> None:
+        self.site = site
+        self.tasks = Tasks(start=self.start)
+        self.running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
+
+    def start(self, rule: JobRule) -> None:
+        if rule.name in self.running or claim.is_claimed(self.site, rule.name):
+            return
+        command = [sys.executable, "-m", "linod_systemd.run", "--site", self.site.name, "--", rule.name]
+        process = subprocess.Popen(command)  # noqa: S603
+        self.running[rule.name] = (process, time.monotonic() + retry.longest(rule.timeout, rule.retries))
+
+    def reap(self) -> None:
+        """Forget what has ended, and end what exceeds its timeout."""
+        for name, (process, deadline) in list(self.running.items()):
+            if process.poll() is None and time.monotonic() > deadline:
+                job = Job.objects.running().filter(rule_name=name).first()
+                self._end(process)
+                if job is not None and self._overrule(job):
+                    failure.judge(job)
+            if process.poll() is not None:
+                del self.running[name]
+                reconcile(self.site)
+
+    @staticmethod
+    def _overrule(job: Job) -> bool:
+        reason = "it took longer than the rule's timeout"
+        return job.finish(Status.TIMEOUT, reason=reason, overrules=[Status.KILLED])
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def end(self) -> None:
+        for process, _ in self.running.values():
+            self._end(process)
+        reconcile(self.site)
+
+
+def simulate(site: conf.Site, *, once: bool = False) -> int:
+    """Run what is due until Ctrl-C (or, with ``once``, what is due now, to its end); the exit code."""
+    simulation = Simulation(site)
+    print(f"{site.name}: {simulation.tasks.setup()}; until Ctrl-C", flush=True)
+    export.export(site)
+    reconcile(site)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            close_old_connections()
+            due = simulation.tasks.run()
+            wait = (due - datetime.now(UTC)).total_seconds()
+            if once and not simulation.running:
+                break
+            time.sleep(min(max(wait, 0.1), 0.5 if simulation.running else LONGEST_SLEEP))
+            simulation.reap()
+            if once and not simulation.running:
+                break
+    simulation.end()
+    return 0

@@ -1,0 +1,88 @@
+"""Starts that the journal has and the database has not, or not the end of.
+
+A run may die before it can write a row, and what OnFailure= starts may die, too; or it is started once for
+two ends in a row, or is told of the unit's next run. So the supervisor goes through the starts that PID 1
+logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+
+from linod_systemd import clock, conf, ending, failure, invocation, journal, site_journal, unitnames
+from linod_systemd.choices import Status
+from linod_systemd.models import Job, JobRule
+from linod_systemd.site_journal import JournalAway
+
+logger = logging.getLogger("linod.starts")
+
+PATIENCE = timedelta(seconds=10)  # for a run that has just died, and for who records that
+MACHINE_DOWN = "it did not begin: the machine went down"
+
+
+def account_for(site: conf.Site) -> None:
+    """Give a row to each start since the last time that has none, and its end to each taken for lost.
+
+    Up to when all are accounted for is kept as the time of a file. Where the journal does not answer, that
+    stays as it is, and the next time asks again.
+
+    :raises OSError: where that cannot be kept.
+    """
+    try:
+        until = _account(site)
+    except JournalAway as error:
+        logger.error("the starts of site %s are not known now, and are asked for again: %s", site.name, error)
+        return
+    site.accounted_marker.touch(mode=0o640)
+    os.utime(site.accounted_marker, (until.timestamp(), until.timestamp()))
+
+
+def _account(site: conf.Site) -> datetime:
+    """Up to when all starts are accounted for now.
+
+    :raises JournalAway: where that is not to be known.
+    """
+    rules = {unitnames.service(site.unit_prefix, name): name for name in _rule_names()}
+    until = datetime.now(UTC) - PATIENCE
+    for start in site_journal.starts_since(_accounted(site)):
+        if start.instant > until:
+            break
+        if start.unit in rules and not _settle(site, rules[start.unit], start):
+            return start.instant - timedelta(microseconds=1)
+    return until
+
+
+def _rule_names() -> list[str]:
+    return list(JobRule.objects.values_list("name", flat=True))
+
+
+def _accounted(site: conf.Site) -> datetime:
+    if not site.accounted_marker.exists():
+        return invocation.booted_at()
+    return datetime.fromtimestamp(site.accounted_marker.stat().st_mtime, UTC)
+
+
+def _settle(site: conf.Site, rule: str, start: journal.Start) -> bool:
+    """Whether this start has its row, or needs none; False: it is still going on."""
+    job = Job.objects.of_invocation(start.invocation_id).order_by("pk").last()
+    if job is not None and job.status not in (Status.LOST, Status.KILLED):
+        return True  # of SIGTERM the process knows not whether it came by its timeout
+    monitored = ending.last_known(site, rule, start.invocation_id)
+    if monitored is None:
+        return False
+    if monitored.get("MONITOR_SERVICE_RESULT") == "success" and job is None:
+        return True  # it was not due, as a timer that counts from its previous start does not know
+    is_earlier = start.instant < invocation.booted_at()
+    if job is None:
+        boot_id = "" if is_earlier else invocation.boot_id()
+        job = failure.never_begun(rule, start.invocation_id, start.instant, boot_id)
+    if monitored:
+        ended = start.instant if job.status == Status.LOST and job.end_datetime is None else None
+        failure.record(site, rule, monitored, ended=ended)
+    elif job.end_datetime is None:
+        reason = MACHINE_DOWN if is_earlier else "it did not begin: its process is gone"
+        job.finish(Status.LOST, reason=reason, ended=clock.to_database(start.instant))
+        logger.error("%s: job #%s is lost: %s", rule, job.pk, reason)
+    return True

@@ -1,0 +1,248 @@
+"""linod-supervisor@SITE.service: has the site loaded, forks the jobs, keeps rules, rows and reality in step.
+
+One thread, which sleeps until a client, a signal, the end of a child or the next check. It holds no
+connection: what needs the database is done in forks (housekeeping.py). The timers don't need it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import signal
+import time
+from collections.abc import Iterator
+
+from linod_systemd import conf, journal, sandbox, source, wakeup
+from linod_systemd.chore import Chore, Report
+from linod_systemd.errors import LinodError
+from linod_systemd.fork_server import ForkServer
+from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
+from linod_systemd.housekeeper import Housekeeper
+from linod_systemd.logfile import LinoLogHandler
+from linod_systemd.notify import Notifier
+
+logger = logging.getLogger("linod.supervisor")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+CHECK_SECONDS = 29.0  # a rule changed behind our back reaches the timers within 30 s
+
+
+def supervise(site: conf.Site) -> int:
+    """Serve until SIGTERM; the exit code.
+
+    :raises LinodError: where the site cannot be set up; systemd then tries again.
+    """
+    with _logging(site), wakeup.caught(SIGNALS) as wake:
+        return Supervisor(site, Notifier(), wake).serve()
+
+
+class Supervisor:
+    """The loop. ``wake`` is a descriptor from which the numbers of caught signals are read."""
+
+    def __init__(self, site: conf.Site, notifier: Notifier, wake: int) -> None:
+        self.site = site
+        self.notifier = notifier
+        self.wake = wake
+        self.predecessor = Predecessor.of_this_process()
+        self.successor: Successor | None = None
+        self.successor_until = 0.0
+        self.server: ForkServer | None = None
+        self.serving = False
+        self.retired = False
+        self.reload_asked = False
+        self.ended = False
+        self.trouble = ""
+        conf.ensure_directories(site)
+        self.ping_every = notifier.check_every(CHECK_SECONDS)
+        self.next_ping = time.monotonic()
+        self.housekeeper = Housekeeper(site, self.ping_every)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(wake, selectors.EVENT_READ, self._take_signals)
+        self.selector.register(self.housekeeper.ends.fd, selectors.EVENT_READ, self.housekeeper.take_ends)
+
+    def serve(self) -> int:
+        """:raises LinodError: where the site cannot be set up."""
+        self.notifier.status("setting up the rules")
+        self._begin("set_up")
+        while not self.ended:
+            for key, _ in self.selector.select(self._rest()):
+                key.data()
+            self._look_after()
+        return 0
+
+    # --- what is due ---------------------------------------------------------------------------
+
+    def _rest(self) -> float | None:
+        """Seconds until there is something to do; None: only what comes from outside."""
+        if self.retired:
+            return None
+        dues = [self.next_ping]
+        if self.successor is not None:
+            dues.append(self.successor_until)
+        if self.serving or self.housekeeper.chore is not None:
+            dues.append(self.housekeeper.due)
+        return max(0.0, min(dues) - time.monotonic())
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        if self.retired:
+            self.ended = self.ended or self.server is None or self.server.is_idle
+            return
+        if now >= self.next_ping:
+            self.notifier.watchdog()
+            self.next_ping = now + self.ping_every
+        if self.successor is not None and now >= self.successor_until:
+            self.successor.give_up()
+            self.successor_until = now + LOAD_SECONDS
+        if self.housekeeper.chore is not None:
+            self.housekeeper.end_hanging()
+        elif self.serving and self.reload_asked and self.successor is None:
+            self._reload()
+        elif self.serving and (chore := self.housekeeper.due_chore()):
+            self._begin(chore)
+
+    # --- housekeeping --------------------------------------------------------------------------
+
+    def _begin(self, chore: str) -> None:
+        self.housekeeper.begin(chore, [*self._held(), *(self.server.descriptors() if self.server else ())])
+
+    def _held(self) -> list[int]:
+        return [self.wake, self.housekeeper.ends.fd, self.selector.fileno()]
+
+    def _end_chore(self, chore: Chore) -> None:
+        """:raises LinodError: where the site could not be set up."""
+        report = self.housekeeper.finish(chore)
+        if self.retired:
+            return
+        if chore.name == "set_up":
+            self._serve(report)
+            return
+        if chore.name == "check":
+            self._renew()
+        # The timers go on without us, and the database may come back: tell what is wrong, and stay.
+        if status := report.error or self.trouble or report.status:
+            self.notifier.status(status)
+
+    def _renew(self) -> None:
+        """End, to be started anew, where our unit is not what it was: no job could have its sandbox."""
+        if self.server is not None and sandbox.is_to_be_renewed(self.server.own):
+            logger.info("site %s: started anew, as %s was changed", self.site.name, self.server.own.unit)
+            self._stop()
+
+    # --- jobs ----------------------------------------------------------------------------------
+
+    def _serve(self, report: Report) -> None:
+        if self.site.preload:
+            self._preload()
+        if self.predecessor is not None and not self.predecessor.relieve():
+            raise LinodError("the supervisor that was to be relieved is gone", "systemd starts another")
+        self.predecessor = None
+        self.serving = True
+        self.notifier.ready(self.trouble or report.status)
+
+    def _preload(self) -> None:
+        from linod_systemd import preload  # Django, which is not there before the site is loaded
+
+        self.server, self.trouble = preload.fork_server(self.site, self._held())
+        if self.server is None:
+            logger.error("site %s: %s", self.site.name, self.trouble)
+            return
+        self.selector.register(self.server.listening, selectors.EVENT_READ, self.server.accept)
+        self.selector.register(self.server.reports, selectors.EVENT_READ, self._take_reports)
+
+    def _take_reports(self) -> None:
+        if self.server is None:
+            return
+        self.housekeeper.take_ends()  # what the kernel tells of these ends came before what they tell
+        for rule in self.server.take_reports():
+            self.housekeeper.has_told(rule)
+
+    # --- signals -------------------------------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        received = set(os.read(self.wake, 512))
+        if signal.SIGCHLD in received:
+            self._reap()
+        if signal.SIGTERM in received or signal.SIGINT in received:
+            self._stop()
+        elif signal.SIGHUP in received:
+            self.reload_asked = True
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                child, status = os.waitpid(-1, os.WNOHANG)
+                if child == 0:
+                    return
+                chore = self.housekeeper.chore
+                if chore is not None and child == chore.process:
+                    self._end_chore(chore)
+                elif self.server is not None:
+                    self.server.reap(child, status)
+
+    def _stop(self) -> None:
+        """The jobs go on: each is in its own unit, and writes its own end."""
+        self.ended = True
+        if self.retired:
+            return
+        self.notifier.stopping()
+        if self.successor is not None:
+            self.successor.give_up()
+        if self.server is not None:
+            self.server.withdraw()
+
+    def _reload(self) -> None:
+        """SIGHUP: have a new process load the new code."""
+        self.reload_asked = False
+        self.notifier.reloading()
+        try:
+            self.successor = Successor(self.site)
+        except OSError as error:
+            self._reloaded(f"no process for it can be started ({error})")
+            return
+        self.successor_until = time.monotonic() + LOAD_SECONDS
+        self.selector.register(self.successor, selectors.EVENT_READ, self._take_successor)
+
+    def _take_successor(self) -> None:
+        assert self.successor is not None  # noqa: S101 - it is what this is called for
+        successor, self.successor = self.successor, None
+        self.selector.unregister(successor)
+        is_ready, said = successor.is_ready(), successor.said()
+        if is_ready:
+            logger.info("site %s: the new code serves", self.site.name)
+            successor.take_over(self.notifier)
+            self._retire()
+        else:
+            self._reloaded(said)
+        successor.close()
+
+    def _reloaded(self, problem: str) -> None:
+        self.trouble = f"reload failed, the old code serves on: {problem}"
+        logger.error("site %s: %s", self.site.name, self.trouble)
+        self.notifier.ready(self.trouble)
+
+    def _retire(self) -> None:
+        """Wait for the ends of the jobs, whose parent this is."""
+        self.retired = True
+        self.selector.unregister(self.housekeeper.ends.fd)
+        if self.server is not None:
+            self.selector.unregister(self.server.listening)
+            self.server.accept()  # who came before the new socket was in its place
+            self.server.withdraw()
+
+
+@contextlib.contextmanager
+def _logging(site: conf.Site) -> Iterator[None]:
+    root = logging.getLogger()
+    lino_log = LinoLogHandler(site.log_file, source.current().formatter())
+    handlers = [journal.handler({"LINOD_SITE": site.name}), lino_log]
+    root.setLevel(logging.INFO)
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)

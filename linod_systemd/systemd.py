@@ -1,0 +1,190 @@
+"""systemctl and systemd-analyze. What a job asks systemd itself goes over the bus (bus.py)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from linod_systemd.errors import LinodError
+
+VERIFY_BATCH = 200
+VERIFY_SECONDS = 120.0
+COLON = "\\x3a"  # as no name has it: unitnames.escape() leaves colons
+
+
+class SystemdError(LinodError):
+    """A command of systemd that failed; carries it as typed, and what it said."""
+
+
+def run(command: Sequence[str], *, check: bool = True, timeout: float = 90) -> str:
+    """Run a command of systemd; what it printed.
+
+    :raises SystemdError: where it fails and ``check``, is killed, or is not installed.
+    """
+    typed = shlex.join(command)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)  # noqa: S603
+    except FileNotFoundError:
+        raise SystemdError(f"{command[0]} is not installed", "install systemd") from None
+    except subprocess.TimeoutExpired as error:
+        raise SystemdError(
+            f"`{typed}` did not end within {timeout:.0f} s", "see: systemctl list-jobs"
+        ) from error
+    if done.returncode < 0 or (check and done.returncode != 0):
+        raise SystemdError(
+            f"`{typed}` failed: {done.stderr.strip() or done.returncode}", "run it by hand to see why"
+        )
+    return done.stdout
+
+
+def systemctl(*arguments: str, per_user: bool = False, check: bool = True) -> str:
+    """:raises SystemdError: where it fails and ``check``."""
+    return run(["systemctl", *(["--user"] if per_user else []), *arguments], check=check)
+
+
+def is_running() -> bool:
+    """Whether systemd is PID 1 here (sd_booted(3))."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def reads(directory: Path, *, per_user: bool) -> bool:
+    """Whether a running manager reads its units from this directory."""
+    if not is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
+        return False
+    shown = systemctl("show", "--property=UnitPath", "--value", per_user=per_user, check=False)
+    return str(directory) in shown.split()
+
+
+def daemon_reload(*, per_user: bool = False) -> None:
+    systemctl("daemon-reload", per_user=per_user)
+
+
+def timestamp(unit: str, name: str, *, per_user: bool = False) -> datetime | None:
+    """A timestamp property of a unit (UTC, to the microsecond), or None: not since the boot.
+
+    :raises SystemdError: where systemd does not answer.
+    """
+    command = ("show", "--timestamp=us+utc", f"--property={name}", "--value", "--", unit)
+    value = systemctl(*command, per_user=per_user).split()
+    if len(value) != 4:  # empty, or n/a
+        return None
+    _, day, clock, _ = value
+    return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=UTC)
+
+
+def properties(unit: str, names: Sequence[str], *, per_user: bool = False) -> dict[str, str]:
+    """Properties of a unit, those that systemd gives; none where it does not answer."""
+    shown = systemctl("show", f"--property={','.join(names)}", "--", unit, per_user=per_user, check=False)
+    return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+
+
+def needs_reload(pattern: str, *, per_user: bool = False) -> bool:
+    """Whether files of units that match were changed since systemd read them.
+
+    :raises SystemdError: where systemd does not answer.
+    """
+    shown = systemctl("show", "--property=NeedDaemonReload", "--value", "--", pattern, per_user=per_user)
+    return "yes" in shown.split()
+
+
+def verify(units: Mapping[str, str], directory: Path, *, per_user: bool = False) -> list[str] | None:
+    """What ``systemd-analyze verify`` finds wrong with these units (file name → text), as they stand aside.
+
+    :param directory: where the units lie that they refer to.
+
+    It exits 0 for an unknown key, so that any line it prints counts. None where it is not installed.
+    A target and its drop-ins are looked at alone: it loads all that they name, and the time for that grows
+    with the square of their number (seen on systemd 252).
+
+    :raises SystemdError: where it does not end in time.
+    """
+    if shutil.which("systemd-analyze") is None:
+        return None
+    targets = {name: text for name, text in units.items() if _unit_of(name).endswith(".target")}
+    others = {name: text for name, text in units.items() if name not in targets}
+    with (
+        tempfile.TemporaryDirectory(prefix="linod-verify-") as folder,
+        tempfile.TemporaryDirectory(prefix="linod-verify-") as folder_of_targets,
+    ):
+        wholes = _laid_out(others, folder)
+        batches = [
+            (folder, f"{folder}:{directory}:", wholes[begin : begin + VERIFY_BATCH])
+            for begin in range(0, len(wholes), VERIFY_BATCH)
+        ]
+        if targets:
+            batches.append((folder_of_targets, folder_of_targets, _laid_out(targets, folder_of_targets)))
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            said = list(threads.map(lambda batch: _verified(*batch, per_user=per_user), batches))
+    return [line for lines in said for line in lines]
+
+
+def _unit_of(name: str) -> str:
+    """The unit that a file is, or is a drop-in of."""
+    return name.rpartition("/")[0].removesuffix(".d") or name
+
+
+def _laid_out(units: Mapping[str, str], folder: str) -> list[str]:
+    """Write units into a folder; those to look at."""
+    for name, text in units.items():
+        path = Path(folder, name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    # A drop-in is looked at with the unit that it belongs to, or one that stands for it.
+    names = {_unit_of(name) for name in units if "@." not in name}
+    for name in names - set(units):
+        Path(folder, name).write_text("[Unit]\n", encoding="utf-8")
+    # A colon in an argument parts a file from an alias: such a unit is looked at by another name.
+    for name in [name for name in names if ":" in name]:
+        Path(folder, name.replace(":", COLON)).write_text(units[name], encoding="utf-8")
+    return sorted(name.replace(":", COLON) for name in names)
+
+
+def _verified(folder: str, unit_path: str, names: Sequence[str], *, per_user: bool) -> list[str]:
+    command = ["systemd-analyze", *(["--user"] if per_user else []), "--man=no", "verify", "--", *names]
+    environment = {
+        "XDG_RUNTIME_DIR": folder,  # `systemd-analyze --user` wants one, and a plain su has none
+        **os.environ,
+        "SYSTEMD_UNIT_PATH": unit_path,
+        "SYSTEMD_LOG_COLOR": "0",
+    }
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, timeout=VERIFY_SECONDS, cwd=folder, env=environment
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SystemdError(
+            f"systemd-analyze verify of {len(names)} units did not end within {VERIFY_SECONDS:.0f} s",
+            "see how many rules each site has: linod --site SITE status",
+        ) from error
+    said = [
+        line.replace(f"{folder}/", "").replace(COLON, ":")
+        for line in (done.stdout + done.stderr).splitlines()
+        if line.strip()
+    ]
+    if done.returncode != 0 and not said:
+        said = [f"systemd-analyze verify ended with {done.returncode}"]
+    return said
+
+
+def has_elapsed(timer: str, *, per_user: bool = False) -> bool:
+    """Whether a timer is active and will not elapse again (systemctl shows it as ``elapsed``).
+
+    :raises SystemdError: where systemd does not answer.
+    """
+    shown = systemctl("show", "--property=SubState", "--value", "--", timer, per_user=per_user)
+    return shown.strip() == "elapsed"
+
+
+def inactive(units: Sequence[str], *, per_user: bool = False) -> bool:
+    """Whether none of these units is active or about to be."""
+    if not units:
+        return True
+    states = systemctl("is-active", "--", *units, per_user=per_user, check=False).split()
+    return all(state in ("inactive", "failed", "unknown") for state in states)

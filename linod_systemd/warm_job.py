@@ -1,0 +1,107 @@
+"""A job in a fork of the supervisor: it joins its client's unit, then runs as linod-run does.
+
+The other side of the words is in client.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from linod_systemd import client, conf, control_group, identity, job_tmp, likeness, sandbox, spool, unitnames
+from linod_systemd.bus import Bus
+from linod_systemd.errors import LinodError
+from linod_systemd.sandbox import Own
+
+REQUEST_SECONDS = 5.0
+PR_SET_NAME = 15
+STREAMS = 3
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Refused(LinodError):
+    """A request that is not served; its client runs the job cold."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A client, and the supervisor's ear: called when the job has begun, and when its row has its end."""
+
+    connection: socket.socket
+    process: int
+    tell_started: Callable[[], None]
+    tell_ended: Callable[[str], None]
+
+
+def serve(site: conf.Site, caller: Caller, supervisors: Own) -> int:
+    """Run the job that the client asks for; the exit code of this process.
+
+    :param supervisors: what the supervisor was started with.
+    """
+    try:
+        rule = _prepare(site, caller, supervisors)
+    except (LinodError, OSError, ValueError) as error:
+        with contextlib.suppress(OSError):  # a client that is gone needs no answer
+            caller.connection.send(f"no {error}".encode()[: client.LONGEST])
+        return 0
+    with contextlib.suppress(ConnectionError):
+        caller.connection.send(b"ready %d" % os.getpid())
+        caller.connection.settimeout(client.TURN_SECONDS)
+        if caller.connection.recv(client.LONGEST) == b"go":
+            caller.connection.settimeout(None)
+            caller.connection.send(b"started")
+            return _run(site, rule, caller)
+    return 0
+
+
+def _prepare(site: conf.Site, caller: Caller, supervisors: Own) -> str:
+    """Become what the client is, in its unit; the rule.
+
+    :raises LinodError: where that cannot be.
+    :raises OSError: where the client is gone.
+    """
+    caller.connection.settimeout(REQUEST_SECONDS)
+    request, streams, _, _ = socket.recv_fds(caller.connection, client.LONGEST, STREAMS)
+    protocol, *told = os.fsdecode(request).split("\0")
+    if protocol != os.fsdecode(client.PROTOCOL) or len(told) != 2 or len(streams) != STREAMS:
+        raise Refused("the supervisor runs another version: systemctl reload it")
+    rule, directory = told
+    unit = unitnames.service(site.unit_prefix, rule)
+    if not control_group.is_in(unit, str(caller.process)):
+        raise Refused(f"it is not asked for by {unit}")
+    if supervisors.is_outdated():
+        raise Refused(f"{supervisors.unit} was started before its unit was changed")
+    with Bus(per_user=control_group.is_per_user()) as bus:
+        if other := sandbox.differences(bus, supervisors, unit):
+            raise Refused(f"its unit says otherwise than the supervisor's: {', '.join(other)}")
+        bus.attach(unit, os.getpid())
+    likeness.take_on(caller.process, directory)
+    identity.add_own_environment(site)
+    job_tmp.make()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    _libc.prctl(PR_SET_NAME, os.fsencode(rule)[:15], 0, 0, 0)
+    return rule
+
+
+def _run(site: conf.Site, rule: str, caller: Caller) -> int:
+    from linod_systemd.execute import execute  # Django, which the supervisor has loaded by now
+
+    caller.tell_started()
+    logging.getLogger().handlers.clear()  # the supervisor's
+    try:
+        code = execute(site, rule, warm=True)
+    except LinodError as error:
+        print(f"linod-run: {error}", file=sys.stderr)
+        return error.exit_code  # its row, if there is one, is for the supervisor to look at
+    if not spool.waiting(site):  # or its end may be in there, and the database is to be asked again soon
+        caller.tell_ended(rule)
+    return code

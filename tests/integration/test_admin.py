@@ -1,0 +1,95 @@
+"""Django's admin for rules and jobs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from linod_systemd import conf
+from linod_systemd.demo.models import User
+from linod_systemd.models import Job, JobRule
+from linod_systemd.tasks import Tasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LIST = "/admin/linod_systemd/jobrule/"
+
+
+@pytest.fixture
+def client() -> Client:
+    Tasks().setup()
+    made = Client()
+    made.force_login(User.objects.create_superuser("root"))
+    return made
+
+
+def page(client: Client, address: str, data: dict[str, Any] | None = None) -> str:
+    answer = client.get(address) if data is None else client.post(address, data, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def act(client: Client, action: str, *names: str) -> str:
+    chosen = list(JobRule.objects.filter(name__in=names).values_list("pk", flat=True))
+    return page(client, LIST, {"action": action, "_selected_action": chosen})
+
+
+def test_list_shows_state_and_next_time(client: Client) -> None:
+    Tasks().cancel_rule(JobRule.objects.get(name="checkdata"))
+    text = page(client, LIST)
+    assert "cancelled by a person" in text and "10 secondly" in text and "Set up tasks" in text
+    assert "cancelled by a person" not in page(client, f"{LIST}?cancelled__exact=0")
+
+
+def test_actions(client: Client) -> None:
+    assert "2 rules were cancelled" in act(client, "cancel", "checkdata", "checksummaries")
+    exported = json.loads(conf.this_site().rules_file.read_text())["rules"]
+    assert {rule["name"] for rule in exported if rule["cancelled"]} == {"checkdata", "checksummaries"}
+    assert "2 rules were enabled" in act(client, "enable", "checkdata", "checksummaries")
+    assert JobRule.objects.live().count() == 7
+    assert "1 rule was asked to run" in act(client, "run_now", "checkdata")
+    exported = json.loads(conf.this_site().rules_file.read_text())["rules"]
+    assert [rule["name"] for rule in exported if rule["requested_at"]] == ["checkdata"]
+
+
+def test_set_up_tasks(client: Client) -> None:
+    JobRule.objects.get(name="checkdata").delete()
+    assert "made checkdata" in page(client, f"{LIST}setup/", {})
+
+
+def test_impossible_edit_is_said_at_its_field(client: Client) -> None:
+    rule = JobRule.objects.get(name="checkdata")
+    form = {
+        **{
+            "name": "checkdata",
+            "procedure": "checkdata",
+            "seqno": 4,
+            "log_level": "INFO",
+            "every_unit": "daily",
+        },
+        **{
+            "every": 1,
+            "start_date": "2026-01-31",
+            "timeout": 60,
+            "retries": 0,
+            "jitter": 0,
+            "run_after": "[]",
+        },
+        **{"catch_up": "unknown", "timezone": "Mars/Olympus"},
+    }
+    text = page(client, f"{LIST}{rule.pk}/change/", form)
+    assert "Please correct the error below" in text and "Mars/Olympus" in text
+    page(client, f"{LIST}{rule.pk}/change/", {**form, "timezone": "Europe/Brussels"})
+    rule.refresh_from_db()
+    assert (rule.timeout, rule.timezone) == (60, "Europe/Brussels")
+
+
+def test_jobs_are_listed_by_status_and_not_edited(client: Client) -> None:
+    rule = JobRule.objects.get(name="checkdata")
+    for status in ("success", "failed"):
+        Job.objects.create(rule=rule, rule_name="checkdata", start_datetime=rule.live_since, status=status)
+    assert "2 jobs" in page(client, "/admin/linod_systemd/job/")
+    assert "1 job" in page(client, "/admin/linod_systemd/job/?status__exact=failed")
+    assert client.get("/admin/linod_systemd/job/add/").status_code == 403

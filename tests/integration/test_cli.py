@@ -1,0 +1,221 @@
+"""The commands, each typed as a user would, on a root of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture(scope="module")
+def typed(root: Path) -> Iterator[Command]:
+    """Runs a command line on the demo site, whose database is migrated and set up."""
+    environment = {
+        **os.environ,
+        "LINOD_ROOT": str(root),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "EMAIL_PORT": "1",
+    }
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+
+    def run(line: str, **values: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", line], capture_output=True, text=True, env={**environment, **values}, cwd="/"
+        )
+
+    for line in ("linod manage migrate -v0", "linod setup", "linod demo-data"):
+        done = run(line)
+        assert done.returncode == 0, done.stderr
+    yield run
+
+
+def test_before_the_migration_it_says_what_to_do(typed: Command, tmp_path: Path) -> None:
+    done = typed("linod status", LINOD_ROOT=str(tmp_path))
+    assert done.returncode == 1
+    assert "is not migrated" in done.stderr and "linod --site default manage migrate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_status(typed: Command) -> None:
+    lines = typed("linod status").stdout.splitlines()
+    assert len(lines) == 7
+    assert lines[3].startswith("Job rule #4 <Procedures.checkdata every 1 daily> next run at: ")
+    # A rule of every ten seconds may have another next time when the next command looks.
+    ways = ("linod status", "linod", "linod manage linod status", "linod manage linod")
+    done = [typed(line) for line in ways]
+    spoken = [re.sub("(secondly> next run at:).*", r"\1", one.stdout) for one in done]
+    assert spoken == spoken[:1] * 4
+    assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 4
+    listed = json.loads(typed("linod status --json").stdout)
+    assert [rule["name"] for rule in listed][3] == "checkdata"
+
+
+def test_run_and_look_at_the_job(typed: Command) -> None:
+    done = typed("linod-run clear_seen_messages")
+    assert (done.returncode, "deleted 4 messages" in done.stderr) == (0, True)
+    job = json.loads(typed("linod jobs clear_seen_messages --json").stdout)[0]
+    assert (job["status"], job["trigger"], job["exit_code"]) == ("success", "manual", 0)
+    assert "deleted 4 messages" in typed(f"linod show {job['id']}").stdout
+    assert json.loads(typed(f"linod show {job['id']} --json").stdout) == job
+    table = typed("linod jobs").stdout.splitlines()
+    assert table[0].split() == ["job", "rule", "start", "seconds", "status", "trigger", "reason"]
+    assert "clear_seen_messages" in table[1]
+    assert typed("linod jobs --status failed").stderr == "no job has run yet\n"
+
+
+def test_mail_server_that_is_away_is_the_reason_of_a_success(typed: Command) -> None:
+    assert typed("linod-run send_pending_emails_often").returncode == 0
+    job = json.loads(typed("linod jobs send_pending_emails_often --json").stdout)[0]
+    assert job["status"] == "success"
+    assert "stay pending" in job["reason"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("linod-run checkdat", 2, "no rule is named 'checkdat': did you mean checkdata"),
+        ("linod-run", 2, "one rule is needed"),
+        ("linod-run --fast checkdata", 2, "unknown option '--fast'"),
+        ("linod-run --site shop checkdata", 1, "site 'shop' is not configured: write"),
+        ("linod next nowhere", 2, "no rule is named 'nowhere'"),
+        ("linod jobs nowhere", 2, "no rule is named 'nowhere'"),
+        ("linod jobs --status ended", 2, "no job has the status 'ended': use one of running"),
+        ("linod show 9999", 2, "there is no job #9999"),
+        ("linod cancel nowhere", 2, "no rule is named 'nowhere'"),
+        ("linod explain chekdata", 2, "no rule is named 'chekdata': did you mean checkdata"),
+        ("linod next checkdata -n 0", 2, "'0' is no whole number from 1 to 100000"),
+        ("linod next checkdata --from tomorrow", 2, "'tomorrow' is no instant"),
+        ("linod frobnicate", 2, "invalid choice"),
+        ("linod-generate-units --colour", 2, "unrecognized arguments"),
+        ("linod manage linod cancel nowhere", 2, "no rule is named 'nowhere'"),
+    ],
+)
+def test_bad_input_is_named(typed: Command, line: str, code: int, said: str) -> None:
+    done = typed(line)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert said in done.stderr
+
+
+def test_cancel_and_enable(typed: Command, root: Path) -> None:
+    rules = root / "var/lib/linod/default/rules.json"
+    typed("linod cancel checksummaries")
+    assert [rule["name"] for rule in json.loads(rules.read_text())["rules"] if rule["cancelled"]] == [
+        "checksummaries"
+    ]
+    assert "checksummaries every 1 daily> cancelled by a person" in typed("linod status").stdout
+    assert "enabled, next run at" in typed("linod enable checksummaries").stdout
+    assert not [rule for rule in json.loads(rules.read_text())["rules"] if rule["cancelled"]]
+
+
+def test_next_prints_instants_in_utc(typed: Command, root: Path) -> None:
+    line = "linod next event_notification_scheduler -n 3 --from 2027-01-01T00:00:00+01:00"
+    assert typed(line).stdout.split() == [
+        "2026-12-31T23:05:00+00:00",
+        "2026-12-31T23:10:00+00:00",
+        "2026-12-31T23:15:00+00:00",
+    ]
+    by_file = typed(
+        f"{line} --rules {root}/var/lib/linod/default/rules.json", DJANGO_SETTINGS_MODULE="no.such"
+    )
+    assert by_file.stdout == typed(line).stdout
+    assert json.loads(typed(f"{line} --json").stdout) == typed(line).stdout.split()
+
+
+def test_next_of_a_monotonic_rule_counts_on_from_its_last_start(typed: Command, tmp_path: Path) -> None:
+    monotonic = "from linod_systemd.models import JobRule as R; R.objects.update_or_create(name='checkdata', "
+    change = "defaults={'every_unit': '%s', 'every': %d})"
+    shell = f'linod manage shell -v0 -c "{monotonic}{change}"'
+    assert typed(shell % ("minutely", 7)).returncode == 0
+    try:
+        typed("linod-run checkdata")
+        job = json.loads(typed("linod jobs checkdata --json").stdout)[0]
+        started = datetime.fromisoformat(job["start_datetime"])
+        dues = [datetime.fromisoformat(line) for line in typed("linod next checkdata -n 2").stdout.split()]
+        assert [(due - started).total_seconds() for due in dues] == [420, 840]
+        assert typed("linod explain checkdata").stdout == "every 7 minutes after the previous start\n"
+        assert typed(shell % ("daily", 0)).returncode == 0  # as no form would let it pass
+        for line in ("linod next checkdata", "linod explain checkdata"):
+            impossible = typed(line)
+            assert (impossible.returncode, "Traceback" in impossible.stderr) == (2, False)
+            assert impossible.stderr.endswith("correct the rule in the admin\n")
+    finally:
+        assert typed(shell % ("daily", 1)).returncode == 0
+
+
+def test_explain(typed: Command, root: Path) -> None:
+    rules = root / "var/lib/linod/default/rules.json"
+    for line in (
+        "linod explain send_pending_emails_often",
+        "linod manage linod explain send_pending_emails_often",
+    ):
+        assert typed(line).stdout == "every 10 seconds\n"
+    by_file = typed(f"linod manage linod explain checkdata --rules {rules} --json")
+    assert by_file.stdout == typed("linod explain checkdata --json").stdout
+    assert json.loads(by_file.stdout)["explanation"].startswith("every day at 00:00, ")
+
+
+def test_export_writes_what_is_missing(typed: Command, root: Path) -> None:
+    rules = root / "var/lib/linod/default/rules.json"
+    assert typed("linod export").stdout == f"{rules}: up to date\n"
+    rules.unlink()
+    assert typed("linod export").stdout == f"{rules}: written\n"
+
+
+def test_closed_pipe_is_no_error(typed: Command) -> None:
+    done = typed("set -o pipefail; linod status | head -n 1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_generate_from_the_demo_site(typed: Command, tmp_path: Path) -> None:
+    done = typed(f"linod-generate-units --output {tmp_path}/units")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "units").glob("linod-*.timer"))) == 7
+
+
+def test_simulate_runs_what_is_due_until_it_is_interrupted(typed: Command) -> None:
+    def fired() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(typed("linod jobs send_pending_emails_often --json").stdout)
+        return found
+
+    before = len(fired())
+    script = "linod simulate & while [ -e go-on ]; do sleep 0.2; done; kill -INT $!; wait $!"
+    flag = Path(typed("mktemp -d").stdout.strip(), "go-on")
+    flag.touch()
+    with ThreadPoolExecutor() as threads:
+        simulation = threads.submit(typed, f"set -m; cd {flag.parent}; {script}")
+        deadline = time.monotonic() + 120
+        while len(fired()) < before + 2 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        flag.unlink()
+        done = simulation.result()
+    assert done.returncode == 0, done.stderr
+    slots = [int(datetime.fromisoformat(job["start_datetime"]).timestamp()) // 10 for job in fired()]
+    new = slots[: len(slots) - before]
+    assert len(new) >= 2
+    assert len(set(new)) == len(new)
+    assert not json.loads(typed("linod jobs --status running --json").stdout)
+
+
+def test_importing_the_runner_loads_no_django() -> None:
+    script = (
+        "import sys, linod_systemd.run; print([n for n in sys.modules if n in ('django', 'jinja2', 'rich')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,242 @@
+"""One job in this process: its row, its message, its end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import OperationalError
+from django.test import override_settings
+
+from linod_systemd import claim, conf, database, execute, invocation
+from linod_systemd.database import DatabaseAway
+from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
+from linod_systemd.ledger import reconcile
+from linod_systemd.models import Job, JobRule
+from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.tasks import Tasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def works(ar: Any) -> None:
+    ar.debug("too low")
+    ar.info("working on %s", ar.rule.name)
+    ar.warning("almost\ndone")
+
+
+def fails(ar: Any) -> None:
+    ar.info("before")
+    raise ValueError("no such shelf")
+
+
+def warns(ar: Any) -> None:
+    raise Warning("closed today")
+
+
+def fails_with_a_nul(ar: Any) -> None:
+    raise ValueError("a\0b\udc80")
+
+
+def leaves(ar: Any) -> None:
+    sys.exit("gone")
+
+
+@pytest.fixture(autouse=True)
+def _procedures() -> Iterator[None]:
+    made = [works, fails, fails_with_a_nul, warns, leaves]
+    for func in made:
+        Procedures.add(Procedure(f"test_{func.__name__}", func, "never", 1))
+        Tasks().create_rule(Procedures.get(f"test_{func.__name__}"))  # type: ignore[arg-type]
+    yield
+    for func in made:
+        del Procedures._by_name[f"test_{func.__name__}"]
+
+
+def run(name: str) -> tuple[int, Job]:
+    code = execute.execute(conf.this_site(), name)
+    job = Job.objects.filter(rule_name=name).first()
+    assert job is not None
+    return code, job
+
+
+def test_success() -> None:
+    code, job = run("test_works")
+    assert (code, job.status, job.reason, job.exit_code) == (0, "success", "", 0)
+    assert job.message == "working on test_works\nalmost\ndone"
+    assert (job.trigger, job.attempt, job.host) == ("manual", 1, invocation.host_name())
+    assert job.end_datetime is not None and job.start_datetime <= job.end_datetime
+
+
+def test_log_level_of_the_rule_is_the_messages() -> None:
+    JobRule.objects.filter(name="test_works").update(log_level="DEBUG")
+    assert run("test_works")[1].message.startswith("too low")
+    JobRule.objects.filter(name="test_works").update(log_level="WARNING")
+    assert run("test_works")[1].message == "almost\ndone"
+
+
+def test_lino_log_has_whole_records() -> None:
+    _, job = run("test_works")
+    lines = conf.this_site().log_file.read_text().splitlines()
+    mine = lines[next(i for i, line in enumerate(lines) if f"job #{job.pk} started" in line) :]
+    assert mine[1].endswith(": working on test_works")
+    assert "WARNING [linod.job" in mine[2]
+    assert mine[3] == "    done"
+    assert f"job #{job.pk} ended: success" in mine[4]
+
+
+@override_settings(ADMINS=[("Admin", "admin@example.org")])
+def test_failure_cancels_the_rule_and_tells_the_admins() -> None:
+    code, job = run("test_fails")
+    assert (code, job.status, job.reason, job.exit_code) == (1, "failed", "ValueError: no such shelf", 1)
+    assert job.message.startswith("before\nTraceback (most recent call last):")
+    assert "in _call" not in job.message and "in fails" in job.message
+    rule = JobRule.objects.get(name="test_fails")
+    assert (rule.cancelled, rule.cancelled_by) == (True, "failure")
+    assert [message.to for message in mail.outbox] == [["admin@example.org"]]
+    assert "linod enable test_fails" in mail.outbox[0].body
+
+
+def test_cancelled_rule_can_be_run_by_hand() -> None:
+    Tasks().cancel_rule(JobRule.objects.get(name="test_works"))
+    assert run("test_works")[0] == 0
+
+
+def test_warning_is_success_with_the_reason() -> None:
+    code, job = run("test_warns")
+    assert (code, job.status, job.reason) == (0, "success", "closed today")
+    assert not JobRule.objects.get(name="test_warns").cancelled
+
+
+def test_exit_is_a_failure() -> None:
+    code, job = run("test_leaves")
+    assert (code, job.status) == (1, "failed")
+    assert "sys.exit('gone')" in job.reason
+
+
+def test_procedure_that_is_gone() -> None:
+    JobRule.objects.filter(name="test_works").update(procedure="gone")
+    code, job = run("test_works")
+    assert (code, job.status) == (1, "failed")
+    assert "no procedure is named 'gone'" in job.reason
+
+
+def test_unknown_rule_names_the_nearest() -> None:
+    Tasks().setup()
+    with pytest.raises(NoSuchRule, match="did you mean test_works"):
+        execute.execute(conf.this_site(), "test_work")
+
+
+def test_one_run_of_a_rule_at_a_time() -> None:
+    site = conf.this_site()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, site.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdin is not None and holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    assert claim.is_claimed(site, "test_works")
+    with pytest.raises(AlreadyRunning) as caught:
+        execute.execute(site, "test_works")
+    assert caught.value.exit_code == 75
+    assert Job.objects.count() == 0
+    holder.kill()  # a claim ends with its process, whichever way that went
+    holder.wait()
+    assert not claim.is_claimed(site, "test_works")
+    assert run("test_works")[0] == 0
+
+
+_HOLD = """
+import sys
+from linod_systemd import claim, conf
+with claim.claimed(conf.find_site(), "test_works"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_running_on_another_host() -> None:
+    rule = JobRule.objects.get(name="test_works")
+    Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=rule.live_since, host="elsewhere")
+    with pytest.raises(AlreadyRunning, match="running on the host 'elsewhere'"):
+        execute.execute(conf.this_site(), "test_works")
+
+
+def test_left_running_rows_of_this_host_are_lost() -> None:
+    rule = JobRule.objects.get(name="test_works")
+    here = {"rule_name": rule.name, "start_datetime": rule.live_since, "host": invocation.host_name()}
+    before = Job.objects.create(rule=rule, boot_id="another", **here)
+    reconcile(conf.this_site())
+    before.refresh_from_db()
+    assert (before.status, before.reason) == ("lost", "the machine went down")
+    crashed = Job.objects.create(rule=rule, boot_id=invocation.boot_id(), **here)
+    assert run("test_works")[0] == 0
+    crashed.refresh_from_db()
+    assert (crashed.status, crashed.reason) == ("lost", "its process is gone")
+
+
+def test_environment_of_some_other_unit_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOCATION_ID", "f" * 32)
+    monkeypatch.setenv("TRIGGER_UNIT", "linod-test_works.timer")
+    monkeypatch.setenv("TRIGGER_TIMER_REALTIME_USEC", "1")
+    _, job = run("test_works")
+    assert (job.trigger, job.invocation_id) == ("manual", "")
+
+
+def test_a_reason_is_a_text_that_every_database_takes() -> None:
+    _, job = run("test_fails_with_a_nul")
+    assert (job.status, job.reason) == ("failed", "ValueError: a\\x00b\\udc80")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('relation "linod_systemd_job" does not exist\nLINE 1: SELECT', "is not migrated"),
+        ('connection failed: FATAL:  database "shop" does not exist', "is away"),
+        ("connection failed: No such file or directory\n\tIs the server running?", "is away"),
+    ],
+)
+def test_what_postgresql_says_is_explained_in_one_line(said: str, told: str) -> None:
+    with pytest.raises(DatabaseAway) as caught, database.explained(conf.this_site()):
+        raise OperationalError(said)
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_database_that_is_not_migrated_or_locked_is_explained() -> None:
+    from django.db import connection
+
+    from linod_systemd.database import explained
+
+    site = conf.this_site()
+    with pytest.raises(ConfigurationError, match="is not migrated") as caught, explained(site):
+        connection.cursor().execute("SELECT * FROM linod_nowhere")
+    assert caught.value.remedy == "linod --site default manage migrate"
+    connection.cursor().execute("PRAGMA busy_timeout=50")
+    release, held = threading.Event(), threading.Event()
+    holder = threading.Thread(target=_lock_database, args=(held, release))
+    holder.start()
+    try:
+        assert held.wait(10)
+        with pytest.raises(ConfigurationError, match="is locked by another process"), explained(site):
+            JobRule.objects.update(timeout=5)
+    finally:
+        release.set()
+        holder.join()
+        connection.close()
+
+
+def _lock_database(held: threading.Event, release: threading.Event) -> None:
+    from django.db import connection, transaction
+
+    with transaction.atomic():
+        JobRule.objects.update(timeout=4)
+        held.set()
+        release.wait(10)
+    connection.close()

@@ -1,0 +1,118 @@
+"""Killed at each of its writes, the generator leaves whole files that load; the next run repairs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import date, time
+from pathlib import Path
+
+import pytest
+
+from linod_systemd import apply, desired, files, systemd
+from linod_systemd.rule import Rule
+
+# Kills its own process at the nth change to the disk; an audit hook sees them before they are done.
+KILLED_AT = """
+import os, signal, sys
+left = int(sys.argv.pop(1))
+def hook(event, arguments):
+    global left
+    if event in ("tempfile.mkstemp", "os.rename", "os.remove", "os.rmdir"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+from linod_systemd.generate import main
+sys.exit(main())
+"""
+
+
+def rule(name: str, hour: int, *, cancelled: bool = False) -> Rule:
+    return Rule(name=name, start_date=date(2026, 1, 1), start_time=time(hour), cancelled=cancelled)
+
+
+OLD = [rule("stays", 1), rule("moves", 2), rule("goes", 3), rule("is_cancelled", 4)]
+NEW = [rule("stays", 1), rule("moves", 12), rule("comes", 5), rule("is_cancelled", 4, cancelled=True)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "units").mkdir()
+    return tmp_path
+
+
+def command(folder: Path, rules: list[Rule], *before: str) -> list[str]:
+    path = folder / "rules.json"
+    path.write_text(desired.dump("default", "UTC", rules))
+    program = before or ("-m", "linod_systemd.generate")
+    return [sys.executable, *program, "--rules", str(path), "--output", str(folder / "units")]
+
+
+def generate(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Without systemd-analyze in its PATH, which would take most of the time."""
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": "/nowhere"})
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """The units as systemd sees them: it takes no file whose name begins with a dot."""
+    found = [path for path in (folder / "units").rglob("*") if path.is_file() and path.name[0] != "."]
+    return {
+        str(path.relative_to(folder / "units")): "".join(
+            line for line in path.read_text().splitlines(keepends=True) if "Reckoned from" not in line
+        )
+        for path in found
+    }
+
+
+def test_killed_at_each_write(folder: Path) -> None:
+    assert generate(command(folder, OLD)).returncode == 0
+    old = texts(folder)
+    assert generate(command(folder, NEW)).returncode == 0
+    new = texts(folder)
+    for number in range(1, 100):
+        assert generate(command(folder, OLD)).returncode == 0
+        assert texts(folder) == old
+        killed = generate(command(folder, NEW, "-c", KILLED_AT, str(number)))
+        if killed.returncode == 0:
+            break
+        assert killed.returncode == -signal.SIGKILL
+        _assert_whole(folder, old, new)
+        if number % 6 == 0:
+            assert systemd.verify(_raw(folder), folder / "units") == []
+    assert number > 10  # it was killed that often
+    assert texts(folder) == new
+    assert list((folder / "units").glob(".*")) == []
+
+
+def _assert_whole(folder: Path, old: dict[str, str], new: dict[str, str]) -> None:
+    now = texts(folder)
+    for name, text in now.items():
+        assert text in (old.get(name), new.get(name)), name
+    assert old.keys() & new.keys() <= now.keys()
+    upheld = apply.upheld(now["linod.target.d/50-default.conf"])
+    assert {unit for unit in upheld if unit.endswith(".timer")} <= now.keys()
+
+
+def _raw(folder: Path) -> dict[str, str]:
+    return {name: (folder / "units" / name).read_text() for name in texts(folder)}
+
+
+def _waits(pid: int) -> bool:
+    """/proc/locks marks by an arrow who waits for a lock."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any(line.split()[1] == "->" and line.split()[5] == str(pid) for line in lines)
+
+
+def test_two_at_once_wait_for_each_other_and_the_last_to_write_has_read_last(folder: Path) -> None:
+    with files.locked_directory(folder / "units"):
+        waiting = subprocess.Popen(command(folder, OLD), stdout=subprocess.PIPE, text=True)
+        while not _waits(waiting.pid):
+            assert waiting.poll() is None
+        assert texts(folder) == {}
+        command(folder, NEW)
+    said, _ = waiting.communicate()
+    assert waiting.returncode == 0 and "0 changed" in said
+    assert "linod-comes.timer" in texts(folder) and "linod-goes.timer" not in texts(folder)

@@ -1,0 +1,162 @@
+"""What was due and did not run has a row, with its reason; once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from linod_systemd import clock, conf, execute, invocation, missed
+from linod_systemd.choices import CancelledBy
+from linod_systemd.housekeeping import look_back
+from linod_systemd.invocation import Invocation
+from linod_systemd.models import Job, JobRule
+from linod_systemd.rule_start import Start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOW = datetime.now(UTC).replace(second=30, microsecond=0)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def rule() -> JobRule:
+    """Due at each full minute; live for an hour."""
+    made: JobRule = JobRule.objects.create(
+        name="minutes", procedure="checkdata", every_unit="minutely", start_date=date(2026, 1, 1)
+    )
+    _live_since(made, NOW - HOUR)
+    return made
+
+
+def _live_since(rule: JobRule, instant: datetime) -> None:
+    JobRule.objects.filter(pk=rule.pk).update(live_since=clock.to_database(instant))
+    rule.refresh_from_db()
+
+
+def job(rule: JobRule, start: datetime, seconds: float) -> Job:
+    """A job that a timer started at its instant, to the minute."""
+    made: Job = Job.objects.create(
+        rule=rule,
+        rule_name=rule.name,
+        start_datetime=clock.to_database(start),
+        end_datetime=clock.to_database(start + timedelta(seconds=seconds)),
+        scheduled_for=clock.to_database(start.replace(second=0, microsecond=0)),
+        status="success",
+    )
+    return made
+
+
+def skipped() -> list[str]:
+    return [job.reason for job in Job.objects.filter(status="skipped").order_by("pk")]
+
+
+def at(minute: datetime) -> str:
+    return minute.replace(second=0, microsecond=0).isoformat(" ", "seconds")
+
+
+def test_nothing_missed_leaves_no_row(rule: JobRule) -> None:
+    job(rule, NOW - timedelta(minutes=1), 1)
+    missed.note(rule, NOW.replace(second=0) - timedelta(microseconds=1))
+    assert skipped() == []
+
+
+def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
+    rule: JobRule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invocation, "booted_at", lambda: NOW - timedelta(minutes=7))
+    busy = job(rule, NOW - timedelta(minutes=20), 140)
+    missed.note(rule, NOW - timedelta(minutes=3))
+    assert skipped() == [
+        f"2 runs, due from {at(NOW - timedelta(minutes=19))} to {at(NOW - timedelta(minutes=18))}: "
+        f"job #{busy.pk} was still running",
+        f"11 runs, due from {at(NOW - timedelta(minutes=17))} to {at(NOW - timedelta(minutes=7))}: "
+        "the host was off, or its timer not running",
+        f"4 runs, due from {at(NOW - timedelta(minutes=6))} to {at(NOW - timedelta(minutes=3))}: "
+        "its timer was not running",
+    ]
+    missed.note(rule, NOW - timedelta(minutes=3))
+    assert len(skipped()) == 3
+
+
+def test_before_it_was_live_nothing_was_missed(rule: JobRule) -> None:
+    _live_since(rule, NOW)
+    missed.note(rule, NOW)
+    assert skipped() == []
+
+
+def test_until_a_new_rule_reaches_its_timer_nothing_was_missed(rule: JobRule) -> None:
+    _live_since(rule, NOW.replace(second=0) - timedelta(seconds=5))
+    missed.note(rule, NOW)
+    assert skipped() == []
+
+
+def test_enabling_tells_what_was_not_run_while_cancelled(rule: JobRule) -> None:
+    job(rule, NOW - timedelta(minutes=5), 1)
+    JobRule.objects.filter(pk=rule.pk).cancel(CancelledBy.PERSON)
+    assert JobRule.objects.get(pk=rule.pk).cancelled_at is not None
+    JobRule.objects.filter(pk=rule.pk).update(cancelled_at=clock.to_database(NOW - timedelta(minutes=5)))
+    JobRule.objects.filter(pk=rule.pk).enable()
+    (reason,) = skipped()
+    assert reason.partition(" ")[2].startswith(f"runs, due from {at(NOW - timedelta(minutes=4))} to ")
+    assert reason.endswith("the rule was cancelled by a person")
+    assert JobRule.objects.get(pk=rule.pk).cancelled_at is None
+
+
+def test_enabling_in_the_form_tells_it_too(rule: JobRule) -> None:
+    rule.cancelled = True
+    rule.save()
+    assert rule.cancelled_at is not None
+    JobRule.objects.filter(pk=rule.pk).update(
+        cancelled_at=clock.to_database(NOW - HOUR), live_since=clock.to_database(NOW - HOUR)
+    )
+    rule.refresh_from_db()
+    rule.cancelled = False
+    rule.save()
+    assert len(skipped()) == 1
+    assert "cancelled by a person" in skipped()[0]
+    assert rule.cancelled_at is None
+
+
+def test_a_started_timer_job_looks_back(rule: JobRule) -> None:
+    job(rule, NOW - timedelta(minutes=3), 70)
+    execute.begin(conf.this_site(), Start.of(rule, Invocation("0" * 32, NOW.replace(second=0))))
+    busy = Job.objects.order_by("pk")[0]
+    assert skipped()[0].endswith(f"job #{busy.pk} was still running")
+    assert "timer" in skipped()[1]
+    assert len(skipped()) == 2
+
+
+def test_the_supervisor_looks_back_for_rules_that_make_up_for_nothing(rule: JobRule) -> None:
+    makes_up = JobRule.objects.create(
+        name="days", procedure="checkdata", every_unit="daily", start_date=date(2026, 1, 1)
+    )
+    _live_since(makes_up, NOW - timedelta(days=3))
+    look_back()
+    look_back()
+    assert set(Job.objects.filter(status="skipped").values_list("rule_name", flat=True)) == {"minutes"}
+    assert "timer" in skipped()[0]
+
+
+def test_many_are_not_counted_to_the_end(rule: JobRule) -> None:
+    JobRule.objects.filter(pk=rule.pk).update(every_unit="secondly")
+    _live_since(rule, NOW - timedelta(days=300))
+    missed.note(rule, NOW)
+    assert skipped()[0].startswith("more than 10000 runs, due from")
+
+
+def test_a_period_that_divides_no_day_misses_nothing(rule: JobRule) -> None:
+    JobRule.objects.filter(pk=rule.pk).update(every=7)
+    rule.refresh_from_db()
+    missed.note(rule, NOW)
+    assert skipped() == []
+
+
+def test_a_timer_that_waited_for_the_previous_run_starts_nothing_for_the_past(rule: JobRule) -> None:
+    busy = job(rule, NOW - timedelta(minutes=3), 100)
+    late = Invocation("0" * 32, NOW - timedelta(minutes=1, seconds=20))
+    assert execute._is_past(conf.this_site(), Start.of(rule, late))
+    assert [reason.rpartition(": ")[2] for reason in skipped()] == [f"job #{busy.pk} was still running"]
+    JobRule.objects.filter(pk=rule.pk).update(catch_up=True)
+    rule.refresh_from_db()
+    assert not execute._is_past(conf.this_site(), Start.of(rule, late))

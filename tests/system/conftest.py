@@ -1,0 +1,70 @@
+"""Machines with an installation of ours, made once for each Debian and then frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.machine import SOURCE, Machine, Workshop, debian, host_root
+from tests.system.lino import add_lino, manage
+from tests.system.support import add_shop, add_shops_code, await_supervisor
+
+# Debian 12 (systemd 252) is this host's own root where it is one; Debian 13 (257) is a plain one.
+BASES: dict[str, Callable[[], Path]] = {
+    "debian12": lambda: host_root("12"),
+    "debian13": lambda: debian("trixie"),
+}
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Workshop]:
+    with Workshop() as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=list(BASES))
+def base(request: pytest.FixtureRequest) -> Path:
+    return BASES[request.param]()
+
+
+@pytest.fixture(scope="session")
+def installed(workshop: Workshop, base: Path) -> str:
+    """The layer that ``./install.sh`` makes, as on any host, and a site with procedures that misbehave."""
+    with Machine(workshop, base) as machine:
+        machine.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
+        add_shops_code(machine)
+        return machine.snapshot()
+
+
+@pytest.fixture(scope="session")
+def with_lino(workshop: Workshop, base: Path, installed: str) -> str:
+    """The layer with a Lino site that is prepared, and not yet ours to run."""
+    with Machine(workshop, base, [installed]) as machine:
+        add_lino(machine)
+        manage(machine, "small.settings", "prep --noinput")
+        return machine.snapshot()
+
+
+@pytest.fixture
+def machine(workshop: Workshop, base: Path, installed: str) -> Iterator[Machine]:
+    """A fresh machine on which the default site runs."""
+    with Machine(workshop, base, [installed]) as made:
+        await_supervisor(made, "default")
+        yield made
+
+
+@pytest.fixture
+def shop(machine: Machine) -> Machine:
+    """The same with a second site, ``shop``, whose procedures misbehave."""
+    add_shop(machine)
+    return machine
+
+
+@pytest.fixture
+def machines() -> Iterator[ExitStack]:
+    """For a test that boots machines of its own."""
+    with ExitStack() as stack:
+        yield stack

@@ -1,0 +1,1 @@
+"""A plugin with tasks that behave and tasks that do not."""

@@ -1,0 +1,192 @@
+"""Procedures that end in every way a procedure can; none is due by itself but ``ticks``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+from django.db import connection
+
+from linod_systemd import background_task, schedule_often
+
+from . import likeness, pokes
+
+__all__ = ["likeness", "pokes"]  # whose procedures are registered by the import
+
+
+@schedule_often(every=10)
+def ticks(ar: Any) -> None:
+    print("a plain print")
+    ar.info("tick")
+
+
+@background_task(every_unit="never")
+def fails(ar: Any) -> None:
+    ar.info("before the failure")
+    raise ValueError("no such shelf")
+
+
+@background_task(every_unit="never")
+def warns(ar: Any) -> None:
+    raise Warning("the shop is closed")
+
+
+@background_task(every_unit="never")
+def kills_itself(ar: Any) -> None:
+    ar.info("last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@background_task(every_unit="never")
+def leaves(ar: Any) -> None:
+    ar.info("going")
+    os._exit(7)
+
+
+@background_task(every_unit="never")
+def leaves_well(ar: Any) -> None:
+    ar.info("nobody will know")
+    os._exit(0)
+
+
+@background_task(every_unit="never")
+def fails_with_a_nul(ar: Any) -> None:
+    raise ValueError("a\0b")
+
+
+@background_task(every_unit="never")
+def dies_after_a_nul(ar: Any) -> None:
+    ar.info("a\0b")
+    os.write(1, b"c\0d\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@background_task(every_unit="never")
+def dumps_core(ar: Any) -> None:
+    os.abort()
+
+
+@background_task(every_unit="never", timeout=2)
+def takes_too_long(ar: Any) -> None:
+    ar.info("this takes a while")
+    time.sleep(600)
+
+
+@background_task(every_unit="never", timeout=2)
+def is_deaf(ar: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+@background_task(every_unit="never")
+def sleeps(ar: Any) -> None:
+    time.sleep(600)
+
+
+@background_task(every_unit="never", timeout=5)
+def has_grandchildren(ar: Any) -> None:
+    """They are deaf, in a session of their own, and have another parent than this."""
+    deaf = "trap '' TERM; echo $$ >> /var/lib/linod/shop/grandchildren; sleep 600 & wait; sleep 600"
+    subprocess.run(["setsid", "--fork", "sh", "-c", deaf], check=True)
+    ar.info("%d", os.getpid())
+    time.sleep(600)
+
+
+@background_task(every_unit="never", retries=2)
+def fails_thrice(ar: Any) -> None:
+    ar.info("attempt %d", ar.job.attempt)
+    raise ValueError("no such shelf")
+
+
+@background_task(every_unit="never", retries=1)
+def dies_once(ar: Any) -> None:
+    ar.info("attempt %d", ar.job.attempt)
+    if ar.job.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@background_task(every_unit="never", cancel_on_failure=False)
+def may_fail(ar: Any) -> None:
+    raise ValueError("never mind")
+
+
+@background_task(every_unit="never")
+def eats(ar: Any) -> None:
+    held = []
+    while True:
+        held.append(b"x" * 2**20)
+
+
+@background_task(every_unit="never")
+def asks_the_database(ar: Any) -> None:
+    from linod_systemd.models import JobRule
+
+    while True:
+        ar.info("%d rules", JobRule.objects.count())
+        connection.close()
+        time.sleep(0.2)
+
+
+@background_task(every_unit="never")
+def waits(ar: Any) -> None:
+    """Until somebody makes a file."""
+    ar.info("waiting")
+    while not os.path.exists("/var/lib/linod/shop/go"):
+        time.sleep(0.1)
+
+
+@background_task(every_unit="yearly", catch_up=True)
+def sleeps_yearly(ar: Any) -> None:
+    ar.info("asleep")
+    time.sleep(0 if ar.job.trigger == "catch_up" else 600)
+
+
+@background_task(every_unit="never")
+def goes_first(ar: Any) -> None:
+    time.sleep(2)
+
+
+@background_task(every_unit="never", run_after=["goes_first"])
+def goes_second(ar: Any) -> None:
+    ar.info("after the first")
+
+
+@background_task(every_unit="never")
+def takes_fifteen_seconds(ar: Any) -> None:
+    time.sleep(15)
+
+
+@background_task(every_unit="never")
+def is_busy_for_a_minute(ar: Any) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        pass
+
+
+@background_task(every_unit="never")
+def does_nothing(ar: Any) -> None:
+    pass
+
+
+def _weather(ar: Any) -> None:
+    """Do what the storm has planned for this rule."""
+    with open(f"/var/lib/linod/shop/plan-{ar.rule.name}", encoding="ascii") as file:
+        seconds, end = file.read().split()
+    ar.info("plan: %s after %s s", end, seconds)
+    time.sleep(float(seconds))
+    if end == "raise":
+        raise ValueError("as planned")
+    if end.startswith("exit-"):
+        os._exit(int(end[5:]))
+    if end == "abort":
+        os.abort()
+    ar.info("%s is over", ar.rule.name)
+
+
+background_task(every_unit="daily", name="storm_1")(_weather)
+background_task(every_unit="daily", name="storm_2", cancel_on_failure=False)(_weather)
+background_task(every_unit="daily", name="storm_3", cancel_on_failure=False, retries=1)(_weather)
+background_task(every_unit="daily", name="storm_4", cancel_on_failure=False, timeout=8)(_weather)

@@ -1,0 +1,69 @@
+"""install.sh: again, and undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.machine import SOURCE, Machine, Workshop
+from tests.system.support import active_timers, failed_units, jobs
+
+OURS = f"find / -xdev -path {SOURCE} -prune -o -name '*linod*' -print | sort"
+
+
+def test_again_upgrades_and_keeps_what_is_the_users(machine: Machine) -> None:
+    machine.sh("linod-run clear_seen_messages && linod cancel checkdata")
+    drop_in = "/etc/systemd/system/linod-checksummaries.service.d/nice.conf"
+    machine.write(drop_in, "[Service]\nNice=7\n")
+    rules = machine.sh("grep -v requested /var/lib/linod/default/rules.json")
+    toml = machine.sh("stat -c '%i %Y' /etc/linod/default.toml")
+    machine.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
+    assert machine.sh("grep -v requested /var/lib/linod/default/rules.json") == rules
+    assert machine.sh("stat -c '%i %Y' /etc/linod/default.toml") == toml
+    assert machine.read(drop_in) == "[Service]\nNice=7\n"
+    assert [job["status"] for job in jobs(machine, "clear_seen_messages")] == ["success"]
+    machine.poll(lambda: len(active_timers(machine)) == 6, 20, "six timers")
+    assert failed_units(machine) == []
+
+
+def test_uninstall_keeps_the_data_and_purge_leaves_no_file(
+    machine: Machine, workshop: Workshop, base: Path
+) -> None:
+    with Machine(workshop, base) as untouched:  # this host's own root may hold a checkout of ours
+        before = untouched.sh(OURS)
+    kept = machine.sh(f"cd {SOURCE} && ./install.sh uninstall 2>&1")
+    assert "kept /etc/linod, /var/lib/linod, /var/log/linod" in kept
+    assert machine.sh("ls /var/lib/linod/default/db.sqlite3 /etc/linod/default.toml")
+    assert machine.sh("systemctl list-units --all --plain --no-legend 'linod*'") == ""
+    machine.sh(f"cd {SOURCE} && ./install.sh uninstall --purge")
+    assert machine.sh(OURS) == before
+    assert machine.run("id", "linod", check=False).returncode != 0
+    assert failed_units(machine) == []
+
+
+def test_installed_again_after_uninstall_has_its_data(machine: Machine) -> None:
+    machine.sh("linod-run clear_seen_messages")
+    machine.sh(f"cd {SOURCE} && ./install.sh uninstall && ./install.sh", timeout=580)
+    assert [job["status"] for job in jobs(machine, "clear_seen_messages")] == ["success"]
+    assert len(active_timers(machine)) == 7
+
+
+def test_where_systemd_does_not_run_it_says_so(workshop: Workshop, base: Path) -> None:
+    with Machine(workshop, base) as machine:
+        before = machine.sh(OURS)
+        machine.sh("mkdir /run/elsewhere && mount --move /run/systemd /run/elsewhere 2>/dev/null; true")
+        done = machine.run(
+            *("unshare", "--mount", "sh", "-c"),
+            f"mount -t tmpfs none /run/systemd && cd {SOURCE} && ./install.sh",
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "systemd is not PID 1 here, nothing was changed" in done.stderr
+        assert "./install.sh demo" in done.stderr
+        assert "linod simulate" in done.stderr
+        assert machine.sh(OURS) == before
+
+
+def test_not_root_is_told(machine: Machine) -> None:
+    done = machine.run("sh", "-c", f"cd {SOURCE} && ./install.sh", user="linod", check=False)
+    assert done.returncode == 1
+    assert "this needs root: run it as sudo ./install.sh" in done.stderr

@@ -1,0 +1,177 @@
+"""However a job ends, its row says so, and its rule is treated as it deserves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.machine import SOURCE, Machine
+from tests.system.support import (
+    active_timers,
+    ended_job,
+    failed_units,
+    jobs,
+    rules,
+    show,
+    switch_off,
+)
+
+
+def start(machine: Machine, rule: str) -> None:
+    """Start the unit of a rule of the shop, as its timer would."""
+    unit = machine.run("systemd-escape", rule).stdout.strip()
+    machine.sh(f"systemctl start --no-block 'linod-shop-{unit}.service'")
+
+
+BAD_ENDS: list[tuple[str, str, str, int | None, str]] = [
+    ("fails", "failed", "ValueError: no such shelf", 1, "before the failure"),
+    ("kills_itself", "killed", "killed by SIGKILL", None, "last words"),
+    ("leaves", "failed", "exit code 7", 7, "going"),
+    ("leaves_well", "failed", "exit code 0, without coming to its end", 0, "nobody will know"),
+    ("dumps_core", "killed", "SIGABRT", None, ""),
+    ("takes_too_long", "timeout", "longer than the rule's timeout", None, "this takes a while"),
+]
+
+
+@pytest.mark.parametrize(("rule", "status", "reason", "exit_code", "message"), BAD_ENDS)
+def test_bad_end_is_recorded_and_cancels_the_rule(
+    shop: Machine, rule: str, status: str, reason: str, exit_code: int | None, message: str
+) -> None:
+    start(shop, rule)
+    job = shop.poll(lambda: _ended_as(shop, rule, status), 30, f"a job of {rule} to end as {status}")
+    assert reason in job["reason"]
+    assert job["exit_code"] == exit_code
+    assert message in job["message"]
+    assert job["end_datetime"] is not None
+    assert len(jobs(shop, rule, "shop")) == 1
+    cancelled = shop.poll(lambda: rules(shop, "shop")[rule]["cancelled_by"], 10, "the rule to be cancelled")
+    assert cancelled == "failure"
+
+
+def _ended_as(machine: Machine, rule: str, status: str) -> dict[str, Any]:
+    latest = next(iter(jobs(machine, rule, "shop")), {})
+    return latest if latest.get("status") == status else {}
+
+
+def test_failed_rules_timer_is_gone(shop: Machine) -> None:
+    script = (
+        "from linod_systemd.models import JobRule;"
+        "JobRule.objects.filter(name='ticks').update(procedure='fails')"
+    )
+    assert "linod-shop-ticks" in active_timers(shop)
+    shop.run("linod", "--site", "shop", "manage", "shell", "-c", script)
+    shop.poll(lambda: _ended_as(shop, "ticks", "failed"), 30, "the timer to start the job that fails")
+    shop.poll(lambda: "linod-shop-ticks" not in active_timers(shop), 10, "its timer to stop")
+    job = next(iter(jobs(shop, "ticks", "shop")))
+    assert "Traceback" in job["message"]
+    assert 'raise ValueError("no such shelf")' in job["message"]
+
+
+def test_warning_is_a_success_with_a_reason(shop: Machine) -> None:
+    start(shop, "warns")
+    job = ended_job(shop, "warns")
+    assert (job["status"], job["reason"], job["exit_code"]) == ("success", "the shop is closed", 0)
+    assert not rules(shop, "shop")["warns"]["cancelled"]
+    assert failed_units(shop) == []
+
+
+def test_print_reaches_the_journal_under_its_unit(shop: Machine) -> None:
+    ended_job(shop, "ticks")
+    lines = shop.sh("journalctl -o json -u linod-shop-ticks.service _TRANSPORT=stdout").splitlines()
+    assert "a plain print" in [json.loads(line)["MESSAGE"] for line in lines]
+
+
+def test_a_rule_runs_once_at_a_time(shop: Machine) -> None:
+    start(shop, "sleeps")
+    shop.poll(
+        lambda: [job for job in jobs(shop, "sleeps", "shop") if job["status"] == "running"], 20, "the job"
+    )
+    second = shop.run("linod-run", "--site", "shop", "sleeps", check=False)
+    assert second.returncode == 75
+    assert "'sleeps' is already running" in second.stderr
+    assert len(jobs(shop, "sleeps", "shop")) == 1
+
+
+def test_stopped_job_is_killed_and_its_rule_stays(shop: Machine) -> None:
+    start(shop, "sleeps")
+    shop.poll(lambda: jobs(shop, "sleeps", "shop"), 20, "the job")
+    shop.sh("systemctl stop linod-shop-sleeps.service")
+    job = ended_job(shop, "sleeps")
+    assert (job["status"], job["reason"]) == ("killed", "terminated by SIGTERM")
+    assert not rules(shop, "shop")["sleeps"]["cancelled"]
+
+
+def test_power_cut_leaves_a_lost_job(shop: Machine) -> None:
+    start(shop, "sleeps")
+    shop.poll(lambda: jobs(shop, "sleeps", "shop"), 20, "the job")
+    shop.pull_the_plug()
+    shop.boot()
+    job = shop.poll(lambda: _ended_as(shop, "sleeps", "lost"), 30, "the job to be given up")
+    assert job["reason"] == "the machine went down"
+    assert shop.run("linod-run", "--site", "shop", "warns").returncode == 0
+
+
+def test_by_hand_as_root_runs_as_the_sites_user(shop: Machine) -> None:
+    done = shop.run("linod-run", "--site", "shop", "warns")
+    assert "the shop is closed" in done.stderr
+    assert shop.sh("stat -c %U /var/lib/linod/shop/db.sqlite3 /var/log/linod/shop/lino.log") == "shop\nshop\n"
+    job = next(iter(jobs(shop, "warns", "shop")))
+    assert (job["trigger"], job["status"], job["invocation_id"]) == ("manual", "success", "")
+    assert shop.run("linod-run", "--site", "shop", "fails", check=False).returncode == 1
+
+
+def test_another_user_is_told_what_to_do(shop: Machine) -> None:
+    done = shop.run("linod-run", "--site", "default", "checkdata", user="shop", check=False)
+    assert done.returncode == 1
+    assert "belongs to the user linod, this is shop" in done.stderr
+    done = shop.run("linod-generate-units", "--output", "/etc/systemd/system", user="shop", check=False)
+    assert done.returncode == 1
+    assert "/etc/systemd/system" in done.stderr
+
+
+def test_without_a_database_a_person_is_told_what_to_do_and_a_job_runs_all_the_same(shop: Machine) -> None:
+    switch_off(shop, "linod-supervisor@shop.service")
+    shop.sh("rm /var/lib/linod/shop/db.sqlite3*")
+    done = shop.run("linod-run", "--site", "shop", "warns", check=False)
+    assert done.returncode == 0
+    assert "the shop is closed" in done.stderr
+    assert "db.sqlite3 does not exist" in done.stderr
+    assert "linod --site shop manage migrate" in done.stderr
+
+
+def test_deaf_job_is_killed_with_its_children(shop: Machine) -> None:
+    shop.write("/etc/systemd/system/linod-shop-is_deaf.service.d/soon.conf", "[Service]\nTimeoutStopSec=1\n")
+    shop.sh("systemctl daemon-reload")
+    start(shop, "is_deaf")
+    job = shop.poll(lambda: _ended_as(shop, "is_deaf", "timeout"), 30, "the deaf job to be killed")
+    assert job["exit_code"] is None
+    assert show(shop, "linod-shop-is_deaf.service", "MainPID") == "0"
+
+
+def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> None:
+    """The claim of ``ticks`` is held by hand while its timer elapses."""
+    hold = (
+        "from linod_systemd import claim, conf\n"
+        "import time\n"
+        "with claim.claimed(conf.find_site('shop'), 'ticks'): print('held', flush=True); time.sleep(15)\n"
+    )
+    shop.run("/opt/linod/bin/python", "-c", hold, user="shop")
+    skipped = [job for job in jobs(shop, "ticks", "shop") if job["status"] == "skipped"]
+    assert skipped
+    assert (skipped[0]["trigger"], "already running" in skipped[0]["reason"]) == ("timer", True)
+    assert failed_units(shop) == []
+    assert not rules(shop, "shop")["ticks"]["cancelled"]
+
+
+def test_logrotate_rotates_each_sites_log_as_its_user(shop: Machine) -> None:
+    shop.sh("command -v logrotate || { apt-get update -qq && apt-get install -qq logrotate; }")
+    shop.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
+    ended_job(shop, "ticks")
+    shop.sh("logrotate --force /etc/logrotate.d/linod")
+    assert shop.sh("stat -c '%U %n' /var/log/linod/*/lino.log.1").split() == [
+        *("linod", "/var/log/linod/default/lino.log.1"),
+        *("shop", "/var/log/linod/shop/lino.log.1"),
+    ]
+    shop.poll(lambda: "ticks" in shop.sh("cat /var/log/linod/shop/lino.log", check=False), 20, "the new file")

@@ -1,0 +1,84 @@
+"""The supervisor: what it says, what it mends, and that it is restarted when it hangs."""
+
+from __future__ import annotations
+
+import json
+
+from tests.machine import Machine
+from tests.system.support import active_timers, ended_job, failed_units, rules, show
+
+UNIT = "linod-supervisor@default.service"
+
+
+def test_status_line(machine: Machine) -> None:
+    assert show(machine, UNIT, "StatusText") == "7 rules, 0 cancelled, last failure: none"
+    assert 'Status: "7 rules, 0 cancelled' in machine.sh(f"systemctl status --no-pager {UNIT}")
+
+
+def test_hanging_loop_is_restarted_by_the_watchdog(machine: Machine) -> None:
+    machine.write(f"/etc/systemd/system/{UNIT}.d/soon.conf", "[Service]\nWatchdogSec=2\nRestartSec=1\n")
+    machine.sh(f"systemctl daemon-reload && systemctl restart {UNIT}")
+    before = show(machine, UNIT, "MainPID")
+    machine.sh(f"kill -STOP {before}")
+
+    def restarted() -> bool:
+        pid = show(machine, UNIT, "MainPID")
+        return show(machine, UNIT, "ActiveState") == "active" and pid not in ("0", before)
+
+    machine.poll(restarted, 60, "the supervisor to be restarted")
+    assert "Watchdog timeout" in machine.sh(f"journalctl --no-pager -u {UNIT}")
+    assert failed_units(machine) == []
+
+
+def test_rule_changed_by_raw_sql_reaches_the_timers(machine: Machine) -> None:
+    script = (
+        "from django.db import connection; connection.cursor().execute("
+        "\"UPDATE linod_systemd_jobrule SET cancelled=1, cancelled_by='person' WHERE name='checkdata'\")"
+    )
+    machine.run("linod", "manage", "shell", "-c", script)
+    machine.poll(lambda: "linod-checkdata" not in active_timers(machine), 60, "the timer to stop")
+
+
+def test_rules_file_removed_behind_its_back_comes_back(machine: Machine) -> None:
+    machine.sh("rm /var/lib/linod/default/rules.json")
+    text = machine.poll(
+        lambda: machine.sh("cat /var/lib/linod/default/rules.json", check=False), 60, "rules.json"
+    )
+    assert len(json.loads(text)["rules"]) == 7
+
+
+def test_reload_loads_new_code(shop: Machine) -> None:
+    unit = "linod-supervisor@shop.service"
+    shop.sh("cat >> /srv/shop/shop/procedures.py <<'X'\n\n@schedule_often(every=10)\ndef is_new(ar): pass\nX")
+    shop.sh(f"systemctl reload {unit}")
+    shop.poll(lambda: "linod-shop-is_new" in active_timers(shop), 30, "the new rule's timer")
+    assert ended_job(shop, "is_new")["status"] == "success"
+
+
+def test_reload_of_broken_code_keeps_the_old_and_says_so(shop: Machine) -> None:
+    unit = "linod-supervisor@shop.service"
+    shop.sh("echo 'import no_such_module' >> /srv/shop/shop/procedures.py")
+    shop.sh(f"systemctl reload {unit}")
+
+    def said() -> bool:
+        return "reload failed, the old code serves on" in show(shop, unit, "StatusText")
+
+    shop.poll(said, 40, "the status to say so")
+    assert "no_such_module" in show(shop, unit, "StatusText")
+    assert show(shop, unit, "ActiveState") == "active"
+
+
+def test_failure_cancelled_rules_are_enabled_at_its_start_and_persons_not(shop: Machine) -> None:
+    shop.run("linod-run", "--site", "shop", "fails", check=False)
+    shop.run("linod", "--site", "shop", "cancel", "warns")
+    assert rules(shop, "shop")["fails"]["cancelled_by"] == "failure"
+    shop.sh("systemctl restart linod-supervisor@shop")
+    after = rules(shop, "shop")
+    assert (after["fails"]["cancelled_by"], after["warns"]["cancelled_by"]) == ("", "person")
+
+
+def test_killed_supervisor_stops_no_timer(machine: Machine) -> None:
+    before = active_timers(machine)
+    machine.sh(f"systemctl kill --signal=KILL {UNIT}")
+    assert active_timers(machine) == before
+    machine.poll(lambda: show(machine, UNIT, "ActiveState") == "active", 40, "the supervisor to be back")

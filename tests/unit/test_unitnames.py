@@ -1,0 +1,26 @@
+"""Names are escaped as systemd-escape does it."""
+
+from __future__ import annotations
+
+import subprocess
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linod_systemd import unitnames
+
+SIGNS = st.characters(blacklist_characters="\0", codec="utf-8")
+NAMES = st.text(SIGNS, min_size=1, max_size=40)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(NAMES.filter(lambda name: not name.startswith("-")), min_size=20, max_size=20))
+def test_escape_is_systemds(names: list[str]) -> None:
+    done = subprocess.run(["systemd-escape", "--", *names], capture_output=True, text=True, check=True)
+    assert [unitnames.escape(name) for name in names] == done.stdout.rstrip("\n").split(" ")
+
+
+def test_names_of_units() -> None:
+    assert unitnames.timer("linod-", "check data") == "linod-check\\x20data.timer"
+    assert unitnames.service("linod-shop-", "a-b") == "linod-shop-a\\x2db.service"
+    assert unitnames.supervisor("shop") == "linod-supervisor@shop.service"
