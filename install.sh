@@ -19,7 +19,9 @@ usage() {
 usage: ./install.sh                      install or upgrade on this host (root, systemd)
        ./install.sh uninstall [--purge]  undo it; --purge: data, logs, configuration and user, too
        ./install.sh demo [--shell]       boot a throwaway systemd, install into it, show the main job
-       ./install.sh test [PYTEST-ARGS]   run every check and test (with arguments: only pytest)
+       ./install.sh test                 set up, and run every check and the quick tests, as CI does
+       ./install.sh test --long [-k …]   run the long tests (other arguments than these go to pytest, too)
+       ./install.sh bench [NAME]         print figures, as ratios within one run
 END
 }
 
@@ -220,17 +222,22 @@ step() {
     SUMMARY+=("$(printf '%-12s %s  %d s' "$name" $result $((SECONDS - began)))")
 }
 
-do_test() {
-    need_root test
+set_up_tests() {
     packages "${TEST_PACKAGES[@]}"
     make_venv .venv
     say "installing what the tests need into .venv"
-    quietly .venv/bin/pip install --use-pep517 --editable '.[test]'
+    quietly .venv/bin/python -m pip install --use-pep517 --editable '.[test]'
+}
+
+do_test() {
+    need_root test
+    set_up_tests
+    if [ "${1:-}" = --long ]; then exec .venv/bin/python -m pytest -m long "${@:2}"; fi
     if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
     FAILED=0 SUMMARY=()
-    step ruff .venv/bin/ruff check .
-    step format .venv/bin/ruff format --check .
-    step mypy .venv/bin/mypy
+    step ruff .venv/bin/python -m ruff check .
+    step format .venv/bin/python -m ruff format --check .
+    step mypy .venv/bin/python -m mypy
     step shellcheck shellcheck install.sh .ci/run
     step unit .venv/bin/python -m pytest -q tests/unit
     step integration .venv/bin/python -m pytest -q tests/integration
@@ -239,9 +246,25 @@ do_test() {
     return $FAILED
 }
 
+do_bench() {
+    need_root bench
+    set_up_tests
+    local name found=
+    for name in tests/bench/*.py; do
+        name=$(basename "$name" .py)
+        case $name in __init__ | table) continue ;; esac
+        if [ -z "${1:-}" ] || [ "$1" = "$name" ]; then
+            found=1
+            say "── $name"
+            .venv/bin/python -m "tests.bench.$name"
+        fi
+    done
+    [ -n "$found" ] || die "no bench is named $1; they lie in tests/bench"
+}
+
 case "${1:-}" in
     "") do_install ;;
-    uninstall | demo | test) "do_$1" "${@:2}" ;;
+    uninstall | demo | test | bench) "do_$1" "${@:2}" ;;
     -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac

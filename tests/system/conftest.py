@@ -25,7 +25,7 @@ def workshop() -> Iterator[Workshop]:
         yield made
 
 
-@pytest.fixture(scope="session", params=list(BASES))
+@pytest.fixture(scope="session", params=["debian12", pytest.param("debian13", marks=pytest.mark.long)])
 def base(request: pytest.FixtureRequest) -> Path:
     return BASES[request.param]()
 

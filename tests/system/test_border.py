@@ -9,6 +9,8 @@ import pytest
 
 from tests.machine import Machine
 
+pytestmark = pytest.mark.long
+
 PACKAGES = "$(echo /opt/linod/lib/python3*/site-packages)"
 # Loaded by every python of the venv, also with -I. What it notes goes where root's unit can write.
 AUDIT = """

@@ -9,8 +9,12 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.machine import Machine
 from tests.system.support import active_timers, failed_units, jobs, show, switch_off
+
+pytestmark = pytest.mark.long
 
 KINDS: dict[str, dict[str, Any]] = {
     "once": {"every_unit": "once", "start_date": "2031-05-06", "start_time": "07:08:09"},

@@ -15,6 +15,8 @@ from linod_systemd.visible import visible_line
 from tests.machine import SOURCE, Machine
 from tests.system.hostile import HARMLESS, hostile_rules
 
+pytestmark = pytest.mark.long
+
 COUNT = int(os.environ.get("LINOD_HOSTILE_RULES", "10000"))
 SEED = int(os.environ.get("LINOD_SEED") or random.randrange(10**9))  # noqa: S311 - no secret
 BATCH = 1250

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.machine import SOURCE, Machine, Workshop
 from tests.system.support import active_timers, failed_units, jobs
 
 OURS = f"find / -xdev -path {SOURCE} -prune -o -name '*linod*' -print | sort"
 
 
+@pytest.mark.long
 def test_again_upgrades_and_keeps_what_is_the_users(machine: Machine) -> None:
     machine.sh("linod-run clear_seen_messages && linod cancel checkdata")
     drop_in = "/etc/systemd/system/linod-checksummaries.service.d/nice.conf"
@@ -40,6 +43,7 @@ def test_uninstall_keeps_the_data_and_purge_leaves_no_file(
     assert failed_units(machine) == []
 
 
+@pytest.mark.long
 def test_installed_again_after_uninstall_has_its_data(machine: Machine) -> None:
     machine.sh("linod-run clear_seen_messages")
     machine.sh(f"cd {SOURCE} && ./install.sh uninstall && ./install.sh", timeout=580)

@@ -150,6 +150,7 @@ def test_deaf_job_is_killed_with_its_children(shop: Machine) -> None:
     assert show(shop, "linod-shop-is_deaf.service", "MainPID") == "0"
 
 
+@pytest.mark.long
 def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> None:
     """The claim of ``ticks`` is held by hand while its timer elapses."""
     hold = (
@@ -165,6 +166,7 @@ def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> N
     assert not rules(shop, "shop")["ticks"]["cancelled"]
 
 
+@pytest.mark.long
 def test_logrotate_rotates_each_sites_log_as_its_user(shop: Machine) -> None:
     shop.sh("command -v logrotate || { apt-get update -qq && apt-get install -qq logrotate; }")
     shop.sh(f"cd {SOURCE} && ./install.sh", timeout=580)

@@ -23,6 +23,8 @@ from tests.system.support import (
 )
 from tests.system.test_jobs import start
 
+pytestmark = pytest.mark.long
+
 OWN = "own.conf"  # a drop-in of the test
 
 

@@ -23,6 +23,8 @@ from tests.system.support import (
 from tests.system.test_jobs import start
 from tests.system.test_lost_nothing import become, begin, waiting_records
 
+pytestmark = pytest.mark.long
+
 # Two that are begun with the server, and those that are started without.
 LATE = ("asks_the_database", "waits", "warns", "goes_second", "does_nothing", "fails")
 JOBS = 8

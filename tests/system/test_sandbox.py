@@ -10,6 +10,8 @@ import pytest
 from tests.machine import Machine
 from tests.system.support import ended_job, failed_units, jobs, rules, show
 
+pytestmark = pytest.mark.long
+
 READ_ONLY, DENIED, FORBIDDEN = "Read-only file system", "Permission denied", "Operation not permitted"
 NO_FAMILY = "Address family not supported by protocol"
 EXPECTED: dict[str, tuple[str, ...]] = {

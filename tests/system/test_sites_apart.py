@@ -11,6 +11,8 @@ from linod_systemd.visible import visible
 from tests.machine import Machine
 from tests.system.support import ended_job, jobs
 
+pytestmark = pytest.mark.long
+
 READS_THE_JOURNAL = """
 import json, pathlib
 from systemd import journal

@@ -13,6 +13,8 @@ import pytest
 from tests.machine import Machine
 from tests.storm import Storm
 
+pytestmark = pytest.mark.long
+
 
 def test_storm(shop: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     # The journal outlives the power cuts; the group systemd-journal may read it.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.machine import Machine
 from tests.system.support import active_timers, ended_job, failed_units, rules, show
 
@@ -30,6 +32,7 @@ def test_hanging_loop_is_restarted_by_the_watchdog(machine: Machine) -> None:
     assert failed_units(machine) == []
 
 
+@pytest.mark.long
 def test_rule_changed_by_raw_sql_reaches_the_timers(machine: Machine) -> None:
     script = (
         "from django.db import connection; connection.cursor().execute("
@@ -39,6 +42,7 @@ def test_rule_changed_by_raw_sql_reaches_the_timers(machine: Machine) -> None:
     machine.poll(lambda: "linod-checkdata" not in active_timers(machine), 60, "the timer to stop")
 
 
+@pytest.mark.long
 def test_rules_file_removed_behind_its_back_comes_back(machine: Machine) -> None:
     machine.sh("rm /var/lib/linod/default/rules.json")
     text = machine.poll(
@@ -47,6 +51,7 @@ def test_rules_file_removed_behind_its_back_comes_back(machine: Machine) -> None
     assert len(json.loads(text)["rules"]) == 7
 
 
+@pytest.mark.long
 def test_reload_loads_new_code(shop: Machine) -> None:
     unit = "linod-supervisor@shop.service"
     shop.sh("cat >> /srv/shop/shop/procedures.py <<'X'\n\n@schedule_often(every=10)\ndef is_new(ar): pass\nX")
@@ -77,6 +82,7 @@ def test_failure_cancelled_rules_are_enabled_at_its_start_and_persons_not(shop: 
     assert (after["fails"]["cancelled_by"], after["warns"]["cancelled_by"]) == ("", "person")
 
 
+@pytest.mark.long
 def test_killed_supervisor_stops_no_timer(machine: Machine) -> None:
     before = active_timers(machine)
     machine.sh(f"systemctl kill --signal=KILL {UNIT}")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.machine import Machine
+
+pytestmark = pytest.mark.long
 
 AS_USER = "export XDG_RUNTIME_DIR=/run/user/$(id -u) HOME=/home/shop; cd;"
 

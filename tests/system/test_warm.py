@@ -11,6 +11,8 @@ from tests.machine import Machine
 from tests.system.support import STATE, add_shop, await_supervisor, ended_job, failed_units, jobs, show
 from tests.system.test_lost_nothing import become, latest
 
+pytestmark = pytest.mark.long
+
 SUPERVISOR = "linod-supervisor@shop.service"
 SOCKET = "/run/linod/shop/supervisor.socket"
 GROUP = "/sys/fs/cgroup/system.slice"
