@@ -18,7 +18,10 @@ from tests.system.support import active_timers, await_supervisor, ended_job, job
 MODELS = f"{SITE}/small/probe/models.py"
 
 # Lino's packages are the same on both Debians, and take their time.
-pytestmark = pytest.mark.parametrize("base", ["debian12"], indirect=True, scope="session")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.parametrize("base", ["debian12"], indirect=True, scope="session"),
+]
 
 
 @pytest.fixture

@@ -19,7 +19,10 @@ from tests.system.support import active_timers, await_supervisor, jobs, show
 from tests.unit import recurrence_oracle as oracle
 
 # Lino's packages are the same on both Debians, and take their time.
-pytestmark = pytest.mark.parametrize("base", ["debian12"], indirect=True, scope="session")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.parametrize("base", ["debian12"], indirect=True, scope="session"),
+]
 
 INVOICING = "run_invoicing_tasks-invoicing.task-1"  # its class_name is invoicing.Task
 TASKS = """
