@@ -24,6 +24,15 @@ def from_database(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def to_slot(instant: datetime) -> int:
+    """An aware instant as ``Job.scheduled_for``: seconds since the epoch."""
+    return int(instant.timestamp())
+
+
+def from_slot(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def now() -> datetime:
     """This instant, as a DateTimeField takes it."""
     return to_database(utc_now())

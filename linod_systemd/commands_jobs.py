@@ -62,7 +62,7 @@ def _job_as_json(job: Job) -> dict[str, Any]:
         "status": job.status,
         "reason": job.reason,
         "trigger": job.trigger,
-        "scheduled_for": moment(job.scheduled_for),
+        "scheduled_for": job.slot.isoformat() if job.slot else None,
         "attempt": job.attempt,
         "invocation_id": job.invocation_id,
         "host": job.host,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, close_old_connections
@@ -16,6 +17,7 @@ from linod_systemd import (
     clock,
     conf,
     database,
+    django_settings,
     invocation,
     joblog,
     ledger,
@@ -24,6 +26,7 @@ from linod_systemd import (
     owed,
     questions,
     retry,
+    slot,
     source,
     unended,
 )
@@ -37,6 +40,7 @@ from linod_systemd.notify import Notifier
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
 from linod_systemd.rule_start import Start
+from linod_systemd.slot import Past
 from linod_systemd.ticks import INSTANT
 
 logger = logging.getLogger("linod.execute")
@@ -52,15 +56,15 @@ def execute(site: conf.Site, name: str, *, warm: bool = False) -> int:
     """
     rule = _find(site, name)
     start = Start.of(rule, invocation.current(site, name), warm=warm)
-    if start.is_off:
-        _settle(site, start)
-        return 0
     try:
         with claim.claimed(site, name):
-            if _is_past(site, start):
+            if not _is_to_run(site, start):
                 _settle(site, start)
                 return 0
             outcome = _attempts(site, start)
+    except SlotTaken:
+        _settle(site, start)
+        return 0
     except AlreadyRunning as error:
         if start.by.by_systemd:
             skip(site, start, str(error.message))
@@ -89,30 +93,46 @@ def _settle(site: conf.Site, start: Start) -> None:
         unended.clear(site, start.rule.name)
 
 
-def _is_past(site: conf.Site, start: Start) -> bool:
-    """Whether the timer had to wait for the previous run to end, and the rule does not make up for that.
-
-    systemd lets a calendar elapse as soon as the service has ended, for what lay in between.
-    """
-    rule, due = start.rule, start.never_made_up
-    if due is None:
+def _is_to_run(site: conf.Site, start: Start) -> bool:
+    """Whether this start is for a run: what a person asks for is; what a timer rings for, by its slot."""
+    rule, rang = start.rule, start.by.rang
+    if rang is None:
+        return True
+    if rule.cancelled:
+        logger.info("%s: its timer rang, and it is cancelled", rule.name)
         return False
+    past = Past()
     try:
         with database.reachable(site):
-            last = rule.jobs.started().first()
-            if last is None or last.end_datetime is None or clock.from_database(last.end_datetime) <= due:
-                return False
-            missed.note(rule, due)
+            past = _past(start)
     except DatabaseAway as error:
         logger.warning("%s: %s", rule.name, error)
-        return False
-    return True
+    tolerance = timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
+    decision = slot.decide(start.due, rang, past, makes_up=rule.as_rule().makes_up, tolerance=tolerance)
+    if decision.is_noted and start.due is not None and rule.pk is not None:
+        with database.explained(site):
+            missed.note(rule, start.due, decision.reason)
+    if not decision.runs:
+        logger.info("%s: its timer rang, and it is not run: %s", rule.name, decision.reason)
+    return decision.runs
+
+
+def _past(start: Start) -> Past:
+    rule = start.rule
+    if rule.pk is None or start.due is None:
+        return Past()
+    busy = Job.objects.under_way(rule.name, clock.to_database(start.due)).first()
+    return Past(
+        live_since=clock.from_database(rule.live_since),
+        taken=Job.objects.of_slot(rule.name, start.due).exists(),
+        busy=f"job #{busy.pk}" if busy else "",
+    )
 
 
 def _attempts(site: conf.Site, start: Start) -> Outcome:
     """Run the rule, and again while it fails and has retries left; how the last one ended."""
     rule, asked = start.rule, None
-    if rule.pk is not None and rule.requested_at and start.by.by_systemd and start.by.triggered_at is None:
+    if rule.pk is not None and rule.requested_at and start.by.by_systemd and start.by.rang is None:
         with database.explained(site):
             asked = owed.of(rule)
     notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
@@ -130,11 +150,16 @@ def _attempts(site: conf.Site, start: Start) -> Outcome:
         asked = Owed(Trigger.RETRY, number, job.scheduled_for)
 
 
+class SlotTaken(Exception):
+    """Another host, or another process of this one, has just begun to run this slot."""
+
+
 def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Job:
     """Write the row of an attempt that starts now; the caller holds the rule's claim.
 
     :param asked: what this start stands in for.
     :raises AlreadyRunning: where another host is running the rule.
+    :raises SlotTaken: where another host has run this slot.
     """
     rule = start.rule
     row = _row(start) | ({"trigger": asked.trigger, "scheduled_for": asked.scheduled_for} if asked else {})
@@ -160,7 +185,7 @@ def _write(site: conf.Site, rule: JobRule, job: Job) -> None:
     except IntegrityError as error:
         other = rule.jobs.running().first()
         if other is None:
-            raise
+            raise SlotTaken(str(job.slot)) from error
         raise AlreadyRunning(
             f"the rule {rule.name!r} is running on the host {other.host!r} (job #{other.pk})",
             "wait for its end: linod jobs --status running",
@@ -186,13 +211,13 @@ def skip(site: conf.Site, start: Start, reason: str) -> None:
 
 def _row(start: Start) -> dict[str, Any]:
     by, trigger = start.by, Trigger.MANUAL
-    if by.triggered_at is not None:
-        late = start.due is not None and by.triggered_at - start.due > invocation.PROMPT
-        trigger = Trigger.CATCH_UP if late else Trigger.TIMER
+    if by.rang is not None:
+        made_up = start.due is not None and slot.is_made_up(start.due, by.rang)
+        trigger = Trigger.CATCH_UP if made_up else Trigger.TIMER
     return {
         "rule_name": start.rule.name,
         "trigger": trigger,
-        "scheduled_for": clock.to_database(start.due) if start.due else None,
+        "scheduled_for": clock.to_slot(start.due) if start.due else None,
         "invocation_id": by.id,
         "host": invocation.host_name(),
         "boot_id": invocation.boot_id(),

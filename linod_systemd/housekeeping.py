@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError
 
-from linod_systemd import clock, conf, database, export, invocation, ledger, missed, owed, source, starts
+from linod_systemd import clock, conf, database, export, ledger, missed, owed, slot, source, starts
 from linod_systemd.chore import Report
 from linod_systemd.errors import LinodError
 from linod_systemd.models import Job, JobRule
@@ -61,7 +61,7 @@ def _end_rows(site: conf.Site) -> bool:
 
 def look_back() -> None:
     """Note what was missed by rules that don't make up for it; those that do look back as they run."""
-    until = clock.utc_now() - invocation.PROMPT  # what has just come may be about to start
+    until = clock.utc_now() - slot.PROMPT  # what has just come may be about to start
     for rule in JobRule.objects.live():
         if not rule.as_rule().makes_up:
             missed.note(rule, until)

@@ -18,18 +18,19 @@ from linod_systemd.conf import Site
 
 logger = logging.getLogger("linod.invocation")
 
-# From an elapse to the start of its service less than this passes while the machine is on.
-PROMPT = timedelta(seconds=60)
 # The timer may elapse a little before its instant, by the conversion between clocks.
 ROUNDING = timedelta(milliseconds=500)
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """How systemd started this process; ``id`` is empty where it did not."""
+    """How systemd started this process; ``id`` is empty where it did not.
+
+    ``rang``: when the timer elapsed that did it (UTC); None: a person asked.
+    """
 
     id: str = ""
-    triggered_at: datetime | None = None
+    rang: datetime | None = None
 
     @property
     def by_systemd(self) -> bool:

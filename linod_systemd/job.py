@@ -21,6 +21,14 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Those that ran: not what was only noted as skipped."""
         return self.exclude(status=Status.SKIPPED)
 
+    def of_slot(self, rule: str, due: datetime) -> JobQuerySet:
+        """Those that stand for an occurrence (aware) of the rule of this name."""
+        return self.filter(rule_name=rule, scheduled_for=clock.to_slot(due))
+
+    def under_way(self, rule: str, instant: datetime) -> JobQuerySet:
+        """Those of the rule of this name that ran at an instant (as the database takes it)."""
+        return self.started().filter(rule_name=rule, start_datetime__lte=instant, end_datetime__gt=instant)
+
     def bad_ends(self) -> JobQuerySet:
         return self.filter(status__in=BAD_ENDS)
 
@@ -42,7 +50,11 @@ class Job(models.Model):
     reason = models.CharField(max_length=200, blank=True, default="")
     message = models.TextField(blank=True, default="")
     trigger = models.CharField(max_length=10, choices=Trigger.choices, default=Trigger.MANUAL)
-    scheduled_for = models.DateTimeField(null=True, blank=True)
+    scheduled_for = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="The slot, in seconds since the epoch (UTC): the same with and without USE_TZ.",
+    )
     attempt = models.PositiveIntegerField(default=1)
     invocation_id = models.CharField(max_length=32, blank=True, default="", db_index=True)
     host = models.CharField(max_length=255, blank=True, default="")
@@ -60,6 +72,11 @@ class Job(models.Model):
             models.UniqueConstraint(
                 fields=("rule",), condition=models.Q(status="running"), name="linod_one_run_of_a_rule"
             ),
+            models.UniqueConstraint(
+                fields=("rule_name", "scheduled_for"),
+                condition=models.Q(attempt=1),
+                name="linod_one_first_attempt_of_a_slot",
+            ),
         )
         indexes = (
             models.Index(fields=("rule", "-start_datetime"), name="linod_job_of_rule"),
@@ -69,6 +86,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"Job #{self.pk} {self.rule_name} {self.status}"
+
+    @property
+    def slot(self) -> datetime | None:
+        """The occurrence that this job is for (UTC), or None: a person asked for it."""
+        return None if self.scheduled_for is None else clock.from_slot(self.scheduled_for)
 
     def validate_constraints(self, exclude: Any = None) -> None:
         """One run at a time: only a running row can be one too many, which spares a query for each other."""

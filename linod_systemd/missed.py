@@ -65,13 +65,16 @@ def _due(recurrence: RecurrenceSet, first: datetime, last: datetime) -> str:
     return f"{number}, due from {first.isoformat(' ', 'seconds')} to {last.isoformat(' ', 'seconds')}"
 
 
-def note(rule: JobRule, until: datetime) -> None:
-    """Write a row for each cause by which a live rule did not run up to an instant (aware)."""
+def note(rule: JobRule, until: datetime, reason: str = "its timer was not running") -> None:
+    """Write a row for each cause by which a live rule did not run up to an instant (aware).
+
+    :param reason: why it did not since the boot, where no job was under way.
+    """
     _note(
         rule,
         [
             Cause(min(until, invocation.booted_at()), OFF),
-            Cause(until, "its timer was not running"),
+            Cause(until, reason),
         ],
     )
 
@@ -112,8 +115,8 @@ def _covered(rule: JobRule) -> datetime:
     """Up to when every occurrence has a row, or was not the rule's."""
     latest = rule.jobs.aggregate(latest=Max("scheduled_for"))["latest"]
     live_since = clock.from_database(rule.live_since)
-    if latest is not None and clock.from_database(latest) > live_since:
-        return clock.from_database(latest)
+    if latest is not None and clock.from_slot(latest) > live_since:
+        return clock.from_slot(latest)
     return live_since + SETTLING
 
 
@@ -124,15 +127,19 @@ def _running(rule: JobRule) -> Iterator[Cause]:
 
 
 def _write(rule: JobRule, span: Span) -> None:
-    now = clock.now()
-    rule.jobs.create(
+    """Unless another host has just told of that slot."""
+    now, last = clock.now(), clock.to_slot(span.last)
+    rule.jobs.get_or_create(
         rule_name=rule.name,
-        start_datetime=now,
-        end_datetime=now,
-        status=Status.SKIPPED,
-        reason=span.reason,
-        trigger=Trigger.TIMER,
-        scheduled_for=clock.to_database(span.last),
-        host=invocation.host_name(),
-        boot_id=invocation.boot_id(),
+        scheduled_for=last,
+        attempt=1,
+        defaults={
+            "start_datetime": now,
+            "end_datetime": now,
+            "status": Status.SKIPPED,
+            "reason": span.reason,
+            "trigger": Trigger.TIMER,
+            "host": invocation.host_name(),
+            "boot_id": invocation.boot_id(),
+        },
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 
 from linod_systemd import attempt, conf, invocation, systemd, unitnames
 from linod_systemd.choices import BAD_ENDS, Status, Trigger
@@ -19,7 +18,7 @@ class Owed:
 
     trigger: Trigger
     attempt: int
-    scheduled_for: datetime | None
+    scheduled_for: int | None
 
 
 def of(rule: JobRule) -> Owed | None:
@@ -28,7 +27,7 @@ def of(rule: JobRule) -> Owed | None:
     if last is None:
         return None
     if _interrupted(last):
-        return Owed(Trigger.CATCH_UP, 1, last.scheduled_for)
+        return Owed(Trigger.CATCH_UP, last.attempt + 1, last.scheduled_for)
     if last.status in BAD_ENDS and not rule.cancelled and last.attempt <= rule.retries:
         return Owed(Trigger.RETRY, last.attempt + 1, last.scheduled_for)
     return None

@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from linod_systemd import django_settings
 from linod_systemd.choices import BAD_ENDS
 from linod_systemd.demo.models import Summary
 from linod_systemd.models import Job
@@ -43,7 +43,7 @@ def recompute() -> Report:
     of the rule. On other days jobs went with the history, and what their summary says stays.
     """
     tallies = _tallies()
-    kept = timedelta(days=getattr(settings, "LINOD_HISTORY_DAYS", 90))
+    kept = timedelta(days=django_settings.get("LINOD_HISTORY_DAYS"))
     cleared = timezone.localdate(timezone.now() - kept)
     oldest: dict[str, date] = {}
     for rule, day in tallies:

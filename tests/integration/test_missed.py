@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -41,7 +41,7 @@ def job(rule: JobRule, start: datetime, seconds: float) -> Job:
         rule_name=rule.name,
         start_datetime=clock.to_database(start),
         end_datetime=clock.to_database(start + timedelta(seconds=seconds)),
-        scheduled_for=clock.to_database(start.replace(second=0, microsecond=0)),
+        scheduled_for=clock.to_slot(start.replace(second=0, microsecond=0)),
         status="success",
     )
     return made
@@ -152,11 +152,46 @@ def test_a_period_that_divides_no_day_misses_nothing(rule: JobRule) -> None:
     assert skipped() == []
 
 
+def rings(rule: JobRule, instant: datetime) -> bool:
+    return execute._is_to_run(conf.this_site(), Start.of(rule, Invocation("0" * 32, instant)))
+
+
 def test_a_timer_that_waited_for_the_previous_run_starts_nothing_for_the_past(rule: JobRule) -> None:
     busy = job(rule, NOW - timedelta(minutes=3), 100)
-    late = Invocation("0" * 32, NOW - timedelta(minutes=1, seconds=20))
-    assert execute._is_past(conf.this_site(), Start.of(rule, late))
+    late = NOW - timedelta(minutes=1, seconds=20)
+    assert not rings(rule, late)
     assert [reason.rpartition(": ")[2] for reason in skipped()] == [f"job #{busy.pk} was still running"]
     JobRule.objects.filter(pk=rule.pk).update(catch_up=True)
     rule.refresh_from_db()
-    assert not execute._is_past(conf.this_site(), Start.of(rule, late))
+    assert not rings(rule, late)
+    assert len(skipped()) == 1
+
+
+def test_a_slot_is_run_once(rule: JobRule) -> None:
+    minute = NOW.replace(second=0)
+    assert rings(rule, minute)
+    job(rule, minute, 1)
+    assert not rings(rule, minute + timedelta(seconds=20))
+    assert skipped() == []
+
+
+def test_two_hosts_that_begin_the_same_slot_run_it_once(rule: JobRule) -> None:
+    start = Start.of(rule, Invocation("0" * 32, NOW))
+    job(rule, NOW, 1)
+    with pytest.raises(execute.SlotTaken):
+        execute.begin(conf.this_site(), start)
+    assert Job.objects.count() == 1
+
+
+def test_a_cancelled_rule_is_not_run_by_its_timer(rule: JobRule) -> None:
+    JobRule.objects.filter(pk=rule.pk).cancel(CancelledBy.PERSON)
+    rule.refresh_from_db()
+    assert not rings(rule, NOW)
+    assert Job.objects.count() == 0
+
+
+def test_what_was_due_before_an_edit_is_past(rule: JobRule) -> None:
+    rule.start_time = time(0, 0, 20)
+    rule.save()
+    assert not rings(rule, clock.utc_now())
+    assert Job.objects.count() == 0

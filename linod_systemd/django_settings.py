@@ -1,0 +1,19 @@
+"""The settings that a site may have in its settings module, with their defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+DEFAULTS: dict[str, Any] = {
+    # Days after which clear_too_old_job_history deletes a job.
+    "LINOD_HISTORY_DAYS": 90,
+    # Seconds by which a timer may ring late, where the rule does not make up for missed runs.
+    "LINOD_LATE_SECONDS": 300,
+}
+
+
+def get(name: str) -> Any:
+    """The value of one of ``DEFAULTS``, as the site sets it."""
+    return getattr(settings, name, DEFAULTS[name])

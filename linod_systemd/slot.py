@@ -1,0 +1,64 @@
+"""Whether a rule runs when its timer has rung: systemd is the alarm clock, the slot is the truth.
+
+A slot is one occurrence of a rule. systemd rings for more than one reason: also when a timer was edited,
+when a job outlasted its period, when the clock jumped. Pure; instants are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+# From an elapse to the start of its service less than this passes while the machine is on.
+PROMPT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of the rule when its timer rings.
+
+    ``live_since``: when it was made, enabled or last edited (None: not known); ``taken``: whether a job
+    has the slot already; ``busy``: the job that was under way at that instant, in words, or nothing.
+    """
+
+    live_since: datetime | None = None
+    taken: bool = False
+    busy: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the rule runs now; if not, why, and whether a ``skipped`` row tells so."""
+
+    runs: bool
+    reason: str = ""
+    is_noted: bool = False
+
+
+def decide(
+    slot: datetime | None, rang: datetime, past: Past, *, makes_up: bool, tolerance: timedelta
+) -> Decision:
+    """Decide for a live rule.
+
+    :param slot: the last occurrence not after ``rang``; None: it was not due yet, or is not any more.
+    :param rang: when the timer elapsed.
+    :param makes_up: whether the rule catches up for what was missed while the machine was off.
+    :param tolerance: how late it may ring for a rule that does not.
+    """
+    if slot is None:
+        return Decision(False, "it is not due")
+    if past.live_since is not None and slot <= past.live_since:
+        return Decision(False, "what was due before its last edit or enabling is past")
+    if past.taken:
+        return Decision(False, "a job has this slot already")
+    if past.busy:
+        return Decision(False, f"{past.busy} was still running", is_noted=True)
+    late = rang - slot
+    if late > tolerance and not makes_up:
+        return Decision(False, f"its timer rang {late.total_seconds():.0f} s late", is_noted=True)
+    return Decision(True)
+
+
+def is_made_up(slot: datetime, rang: datetime) -> bool:
+    """Whether a run for this slot makes up for one that was missed."""
+    return rang - slot > PROMPT
