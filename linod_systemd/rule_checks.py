@@ -65,11 +65,9 @@ def _check_run_after(rule: Rule) -> None:
 def check_rule_name(name: str) -> None:
     """:raises RefusedRule: for a name that is empty, too long or holds control characters."""
     remedy = f"use 1 to {MAX_NAME} printable characters"
-    if not name or len(name) > MAX_NAME or name.startswith("-"):
-        raise RefusedRule(f"rule {name!r:.80} has an impossible name", f"{remedy}, no dash first", "name")
+    if not name.strip("./ ") or len(name) > MAX_NAME:
+        raise RefusedRule(f"rule {name!r:.80} has an impossible name", remedy, "name")
     if re.search(f"[\t\n{CONTROLS}]", name):
         raise RefusedRule(f"rule {name!r:.80} has control characters in its name", remedy, "name")
-    if "/" in name:  # systemd-escape makes a dash of it, and the dash parts site and rule
-        raise RefusedRule(f"rule {name!r:.80} has a slash in its name", remedy, "name")
     if len(unitnames.escape(name)) > MAX_NAME:
         raise RefusedRule(f"rule {name!r:.80} is too long for the name of a unit", "shorten its name", "name")

@@ -77,7 +77,7 @@ def test_two_of_one_name_name_both_places() -> None:
         ({"defaults": {"timeout": "1 h"}}, "timeout"),
         ({"defaults": {"log_level": "LOUD"}}, "log_level"),
         ({"run_after": ("sweep",)}, "runs after itself"),
-        ({"name": "a/b"}, "slash"),
+        ({"name": "/"}, "impossible name"),
     ],
 )
 def test_impossible_interval_names_the_place(values: dict[str, Any], said: str) -> None:
