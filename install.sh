@@ -142,7 +142,7 @@ has_timers() {
 }
 
 is_quiet() {
-    [ -z "$(systemctl list-units --no-legend --plain --state=active,activating,deactivating 'linod[-.]*')" ]
+    [ -z "$(systemctl list-units --no-legend --plain --state=active,activating,deactivating 'linod[-.@]*')" ]
 }
 
 do_install() {
@@ -171,9 +171,9 @@ do_uninstall() {
     [ -z "$purge" ] || [ "$purge" = --purge ] || { usage >&2; exit 2; }
     if [ -d /run/systemd/system ]; then
         systemctl disable --quiet --now linod.target 2>/dev/null || true
-        systemctl stop 'linod[-.]*' 2>/dev/null || true
+        systemctl stop 'linod[-.@]*' 2>/dev/null || true
         # A job that was stopped starts what records its end, which wants its python still.
-        wait_for 60 is_quiet || systemctl stop 'linod[-.]*' 2>/dev/null || true
+        wait_for 60 is_quiet || systemctl stop 'linod[-.@]*' 2>/dev/null || true
     fi
     find $UNITS -maxdepth 2 -name 'linod*' -o -maxdepth 2 -path "$UNITS/linod.target.d/*.conf" 2>/dev/null |
         while read -r file; do
@@ -185,7 +185,7 @@ do_uninstall() {
         rm -f $DEMO_DROP_IN
     fi
     find $UNITS -maxdepth 1 -type d \( -name 'linod-*.d' -o -name 'linod.target.d' \) -empty -delete
-    rm -f $UNITS/multi-user.target.wants/linod.target /var/lib/systemd/timers/stamp-linod[-.]*
+    rm -f $UNITS/multi-user.target.wants/linod.target /var/lib/systemd/timers/stamp-linod[-.@]*
     rm -f /etc/logrotate.d/linod /etc/sysusers.d/linod.conf
     rmdir --ignore-fail-on-non-empty /etc/sysusers.d 2>/dev/null || true
     for file in "${COMMANDS[@]}"; do

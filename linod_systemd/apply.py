@@ -83,7 +83,7 @@ def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: 
 def _sweep(directory: Path) -> None:
     """Remove what a generator that was killed has left aside; the caller holds the directory."""
     for folder in (directory, directory / "linod.target.d"):
-        for path in (*folder.glob(".linod[-.]*"), *folder.glob(".[0-9]*.conf.*")):
+        for path in (*folder.glob(".linod[-.@]*"), *folder.glob(".[0-9]*.conf.*")):
             path.unlink(missing_ok=True)
 
 

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
-from linod_systemd import conf, desired, identity
+from linod_systemd import conf, desired, identity, request_folder
 from linod_systemd.errors import ConfigurationError
+from linod_systemd.request_folder import Taken
 from linod_systemd.rule import RuleSet
 
 MOST_BYTES = 16 * 2**20
 MOST_SECONDS = 10.0
+SETTLE_SECONDS = 0.2  # many changes in a row come as one
 FINE, MISSING, REFUSED = 0, 3, 4
 
 
-def read_rules(site: conf.Site, *, take_marker: bool = False) -> RuleSet | None:
+def take(site: conf.Site) -> Taken:
+    """Take the requests of a site, once those that come with them are there, too.
+
+    :raises ConfigurationError: where that does not end in time.
+    """
+    text = _as_user(site, _send_requests, site.request_directory)
+    try:
+        return Taken(**json.loads(text or "{}"))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"{site.request_directory} cannot be taken ({error!s:.200})", f"remove what {site.user} put there"
+        ) from error
+
+
+def read_rules(site: conf.Site) -> RuleSet | None:
     """The rules of a site, or None where it has not written any yet.
 
-    :param take_marker: remove the marker of a change first, as what --apply answers.
     :raises ConfigurationError: where the file is no plain file, too big, unreadable or another site's.
     :raises RulesFileError: for a file that as a whole says nothing usable.
     """
-    text = _read_as_user(site, take_marker)
+    text = _as_user(site, _send_rules, site.rules_file)
     if text is None:
         return None
     rules = desired.parse(text, str(site.rules_file))
@@ -37,8 +55,11 @@ def read_rules(site: conf.Site, *, take_marker: bool = False) -> RuleSet | None:
     return rules
 
 
-def _read_as_user(site: conf.Site, take_marker: bool) -> str | None:
-    """Fork, let the child become the user and read, and take what it sends."""
+def _as_user(site: conf.Site, send: Callable[[conf.Site, int], int], place: Path) -> str | None:
+    """Fork, let the child become the user and read, and take what it sends.
+
+    :param place: what it reads, for errors.
+    """
     account = identity.account_of(site) if os.geteuid() == 0 else None
     reading, writing = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
@@ -48,7 +69,7 @@ def _read_as_user(site: conf.Site, take_marker: bool) -> str | None:
             os.close(reading)
             if account is not None and account.pw_uid != 0:
                 identity.drop_privileges(account)
-            code = _send(site, writing, take_marker)
+            code = send(site, writing)
         finally:
             os._exit(code)
     os.close(writing)
@@ -59,10 +80,10 @@ def _read_as_user(site: conf.Site, take_marker: bool) -> str | None:
         if not _ended(child):
             os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return _judged(site, data, code, in_time)
+    return _judged(site, place, data, code, in_time)
 
 
-def _judged(site: conf.Site, data: bytes, code: int, in_time: bool) -> str | None:
+def _judged(site: conf.Site, place: Path, data: bytes, code: int, in_time: bool) -> str | None:
     if code == MISSING:
         return None
     problem = ""
@@ -74,20 +95,24 @@ def _judged(site: conf.Site, data: bytes, code: int, in_time: bool) -> str | Non
         problem = data.decode("utf-8", "replace")[:300] or "cannot be read"
     if problem:
         raise ConfigurationError(
-            f"{site.rules_file} {problem}", f"it must be a plain file that {site.user} wrote: linod export"
+            f"{place} {problem}", f"it must be a plain file that {site.user} wrote: linod export"
         )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{site.rules_file} is no UTF-8 ({error})", "linod export") from error
+        raise ConfigurationError(f"{place} is no UTF-8 ({error})", "linod export") from error
 
 
-def _send(site: conf.Site, pipe: int, take_marker: bool) -> int:
+def _send_requests(site: conf.Site, pipe: int) -> int:
+    """In the child: what was asked for."""
+    time.sleep(SETTLE_SECONDS)
+    os.write(pipe, json.dumps(asdict(request_folder.take(site.request_directory))).encode())
+    return FINE
+
+
+def _send_rules(site: conf.Site, pipe: int) -> int:
     """In the child: the content, or in its place what is wrong."""
     try:
-        if take_marker:
-            with suppress(FileNotFoundError):
-                site.changed_marker.unlink()
         handle = os.open(site.rules_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.write(pipe, b"is no plain file")

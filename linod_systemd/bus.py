@@ -67,6 +67,36 @@ class Bus:
         microseconds = self.get(kind, name, unit)
         return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds) if microseconds else None
 
+    def load_state(self, unit: str) -> str:
+        """Whether systemd knows a unit (``loaded``), which it looks for: ``not-found``, ``masked``, …
+
+        :raises BusError: where there is no answer.
+        """
+        self._call(new_method_call(MANAGER, "LoadUnit", "s", (unit,)))
+        return str(self.get("Unit", "LoadState", unit))
+
+    def hold(self, unit: str) -> None:
+        """Keep systemd from forgetting how a unit ended, as long as this connection is open.
+
+        :raises BusError: where that is refused.
+        """
+        self._call(new_method_call(MANAGER, "RefUnit", "s", (unit,)))
+
+    def start(self, unit: str) -> None:
+        """Ask for the start of a unit; does not wait for it.
+
+        :raises BusError: where that is refused.
+        """
+        self._call(new_method_call(MANAGER, "StartUnit", "ss", (unit, "replace")))
+
+    def has_job(self, unit: str) -> bool:
+        """Whether systemd is about to start or stop a unit.
+
+        :raises BusError: where there is no answer.
+        """
+        number, _ = self.get("Unit", "Job", unit)
+        return bool(number)
+
     def attach(self, unit: str, process: int) -> None:
         """Move a process of ours into the control group of a service that has Delegate=yes.
 

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from linod_systemd import conf, unitnames
-from linod_systemd.errors import AlreadyRunning, ConfigurationError
+from linod_systemd.errors import ConfigurationError
 
 FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, process
+
+
+class Claimed(Exception):
+    """Another process of this host is running the rule."""
 
 
 @contextlib.contextmanager
@@ -22,7 +26,7 @@ def claimed(site: conf.Site, rule: str) -> Iterator[None]:
     It is a record lock of fcntl(2): not inherited by what the job forks, and gone when the process is,
     whichever way it went.
 
-    :raises AlreadyRunning: where another process holds it.
+    :raises Claimed: where another process holds it.
     :raises ConfigurationError: where the state folder cannot be written.
     """
     conf.ensure_directories(site)
@@ -31,9 +35,7 @@ def claimed(site: conf.Site, rule: str) -> Iterator[None]:
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(
-                f"the rule {rule!r} is already running", "wait for its end: linod jobs --status running"
-            ) from None
+            raise Claimed(rule) from None
         yield
     finally:
         os.close(handle)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from linod_systemd import conf, identity
 from linod_systemd.errors import LinodError
 
 MOST_LINES = 100_000
+SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,14 +83,27 @@ def without_site(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in rest if not argument.startswith("--site=")]
 
 
-def instant(text: str) -> datetime:
-    """An ISO 8601 instant; one without an offset is UTC."""
+def moment(text: str) -> datetime:
+    """An ISO 8601 instant, with an offset or without."""
     try:
-        value = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no instant such as 2026-11-24T04:00:00+00:00"
         ) from None
+
+
+def duration(text: str) -> timedelta:
+    """A number with its unit, such as 30m."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if found is None or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 90s, 30m, 2h or 3d")
+    return timedelta(seconds=int(found[1]) * SECONDS_OF[found[2]])
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 instant; one without an offset is UTC."""
+    value = moment(text)
     value = value if value.tzinfo else value.replace(tzinfo=UTC)
     try:
         return value.astimezone(UTC)
@@ -159,6 +174,18 @@ def _add_actions(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     for name, what in (("cancel", "stop a rule's timer"), ("enable", "start a cancelled rule's timer again")):
         action = known.add_parser(name, help=what)
         action.add_argument("rule")
+    run = known.add_parser("run", help="ask systemd to run a rule now; needs no root")
+    run.add_argument("rule")
+    pause = known.add_parser("pause", help="don't run a rule, or any, until a time; it ends by itself")
+    pause.add_argument("rule", nargs="?", help="default: the whole site")
+    end = pause.add_mutually_exclusive_group(required=True)
+    end.add_argument("--until", type=moment, metavar="TIME", help="such as 2027-01-02T06:00 (site time)")
+    end.add_argument(
+        "--for", dest="duration", type=duration, metavar="TIME", help="such as 90s, 30m, 2h or 3d"
+    )
+    pause.add_argument("--note", default="", help="why")
+    resume = known.add_parser("resume", help="end the pause of a rule, or of the whole site")
+    resume.add_argument("rule", nargs="?", help="default: the whole site")
     simulate = known.add_parser(
         "simulate", help="run what is due in the foreground, without systemd, until Ctrl-C"
     )

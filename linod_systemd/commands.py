@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from linod_systemd import (
     clock,
+    commands_asking,
     commands_jobs,
     commands_status,
     conf,
@@ -135,6 +136,9 @@ COMMANDS: dict[str, Callable[[conf.Site, Options], int]] = {
     "export": write_rules,
     "cancel": cancel,
     "enable": enable,
+    "run": commands_asking.run,
+    "pause": commands_asking.pause_rule,
+    "resume": commands_asking.resume,
     "simulate": simulate,
     "demo-data": demo_data,
     "manage": manage,

@@ -61,9 +61,9 @@ class Site:
         return self.state_directory / "rules.json"
 
     @property
-    def changed_marker(self) -> Path:
-        """Exists from a change of rules.json until root's side has taken it up."""
-        return self.state_directory / "rules.changed"
+    def request_directory(self) -> Path:
+        """What the site asks root's side for, until that has taken it (request_folder.py)."""
+        return self.state_directory / "requests"
 
     @property
     def lock_directory(self) -> Path:
@@ -259,7 +259,12 @@ def ensure_directories(site: Site) -> None:
 
     :raises ConfigurationError: where that is not possible.
     """
-    for folder in (site.state_directory, site.lock_directory, site.log_directory):
+    for folder in (
+        site.state_directory,
+        site.lock_directory,
+        site.request_directory,
+        site.log_directory,
+    ):
         try:
             folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:

@@ -49,7 +49,7 @@ def _forever(recurrence: RecurrenceSet, now: datetime, until: datetime) -> Lines
     zone = recurrence.zone
     carried, at = wall_clock.later(recurrence.start_time or time(), recurrence.delay)
     wanted = _delayed(forever.expressions(recurrence.series), carried)
-    if wanted is None or wall_clock.lacks_new_year(zone, now, recurrence.last or until):
+    if wanted is None or wall_clock.lacks_new_year(zone, now, recurrence.last or now + YEARS):
         return None
     if wall_clock.is_repeated(now, zone):
         return None  # of the two times that lie ahead systemd may take either

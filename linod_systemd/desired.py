@@ -186,9 +186,9 @@ _READERS = {
     "retries": _number,
     "cancel_on_failure": _flag,
     "run_after": _names,
-    "requested_at": _instant,
+    "paused_until": _instant,
 }
-_NULLABLE = {"start_time", "end_date", "end_time", "max_events", "timezone", "catch_up", "requested_at"}
+_NULLABLE = {"start_time", "end_date", "end_time", "max_events", "timezone", "catch_up", "paused_until"}
 
 
 def _rule(entry: object, number: int) -> Rule:

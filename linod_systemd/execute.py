@@ -26,6 +26,7 @@ from linod_systemd import (
     owed,
     questions,
     retry,
+    running,
     slot,
     source,
     unended,
@@ -33,9 +34,10 @@ from linod_systemd import (
 from linod_systemd.accounting import Usage
 from linod_systemd.attempt import Outcome
 from linod_systemd.choices import Status, Trigger
+from linod_systemd.claim import Claimed
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.models import Job, JobRule
+from linod_systemd.models import Job, JobRule, Pause
 from linod_systemd.notify import Notifier
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
@@ -65,13 +67,24 @@ def execute(site: conf.Site, name: str, *, warm: bool = False) -> int:
     except SlotTaken:
         _settle(site, start)
         return 0
-    except AlreadyRunning as error:
-        if start.by.by_systemd:
-            skip(site, start, str(error.message))
-            _settle(site, start)
-        raise
+    except (Claimed, AlreadyRunning) as error:
+        _settle(site, start)
+        raise _refused(site, start) from error
     _settle(site, start)
     return outcome.exit_code
+
+
+def _refused(site: conf.Site, start: Start) -> AlreadyRunning:
+    """What to say where the rule is running already; a slot that is passed over for it has its row."""
+    try:
+        with database.reachable(site):
+            said = running.error_for(start.rule)
+            if start.due is not None and start.rule.pk is not None:
+                missed.note(start.rule, start.due, said.message)
+    except DatabaseAway as error:
+        logger.warning("%s: %s", start.rule.name, error)
+        said = AlreadyRunning(f"the rule {start.rule.name!r} is already running", running.REMEDY)
+    return said
 
 
 def _find(site: conf.Site, name: str) -> JobRule:
@@ -121,10 +134,12 @@ def _past(start: Start) -> Past:
     rule = start.rule
     if rule.pk is None or start.due is None:
         return Past()
+    paused = Pause.objects.of(rule).overlapping(start.due, start.by.rang or start.due).last()
     busy = Job.objects.under_way(rule.name, clock.to_database(start.due)).first()
     return Past(
         live_since=clock.from_database(rule.live_since),
         taken=Job.objects.of_slot(rule.name, start.due).exists(),
+        paused=str(paused or ""),
         busy=f"job #{busy.pk}" if busy else "",
     )
 
@@ -183,30 +198,12 @@ def _write(site: conf.Site, rule: JobRule, job: Job) -> None:
     try:
         ledger.write(site, job)
     except IntegrityError as error:
-        other = rule.jobs.running().first()
-        if other is None:
+        if not rule.jobs.running().exists():
             raise SlotTaken(str(job.slot)) from error
-        raise AlreadyRunning(
-            f"the rule {rule.name!r} is running on the host {other.host!r} (job #{other.pk})",
-            "wait for its end: linod jobs --status running",
-        ) from error
+        raise running.error_for(rule) from error
     if rule.requested_at is not None and job.pk is not None:
         with database.explained(site):
             JobRule.objects.filter(pk=rule.pk).update(requested_at=None)
-
-
-def skip(site: conf.Site, start: Start, reason: str) -> None:
-    """Note a run that was due and did not begin."""
-    now = clock.now()
-    job = Job(
-        rule=start.rule if start.rule.pk else None,
-        start_datetime=now,
-        end_datetime=now,
-        status=Status.SKIPPED,
-        reason=reason,
-        **_row(start),
-    )
-    ledger.write(site, job)
 
 
 def _row(start: Start) -> dict[str, Any]:

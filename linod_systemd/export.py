@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from linod_systemd import conf, desired, files
+from linod_systemd import clock, conf, desired, files, request_folder
 from linod_systemd.errors import ConfigurationError
 
 logger = logging.getLogger("linod")
@@ -54,7 +55,7 @@ def export(site: conf.Site | None = None) -> bool:
             if _read(site.rules_file) == text:
                 return False
             files.write_atomically(site.rules_file, text, mode=0o640)
-            mark_changed(site)
+            request_folder.ask_for_export(site)
     except OSError as error:
         raise ConfigurationError(
             f"{site.rules_file} cannot be written ({error.strerror})",
@@ -63,17 +64,16 @@ def export(site: conf.Site | None = None) -> bool:
     return True
 
 
-def mark_changed(site: conf.Site) -> None:
-    """Wake root's side: a .path unit waits for this file.
-
-    :raises OSError: where the state folder cannot be written.
-    """
-    site.changed_marker.touch(mode=0o640)
-
-
 def wanted_text(site: conf.Site) -> str:
     """The rules.json that the rows ask for."""
-    rules = [row.as_rule() for row in apps.get_model("linod_systemd", "JobRule").objects.all()]
+    from linod_systemd import pause  # a model, too
+
+    paused = pause.current(clock.utc_now())
+    rules = []
+    for row in apps.get_model("linod_systemd", "JobRule").objects.all():
+        ends = [paused[key] for key in (row.pk, None) if key in paused]
+        until = max(ends).isoformat() if ends else None
+        rules.append(replace(row.as_rule(), paused_until=until))
     return desired.dump(site.name, settings.TIME_ZONE, rules)
 
 

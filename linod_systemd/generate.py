@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from linod_systemd import apply, border, conf, desired, plan, render, systemd, trust, unitnames, wanted
 from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
+from linod_systemd.request_folder import Taken
 from linod_systemd.rule import RuleSet
 
-OLDEST_REQUEST = timedelta(days=1)
+STUCK = 1
+STUCK_SECONDS = 10.0  # a request that stays starts the generator again and again
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return generate(options)
     except LinodError as error:
-        print(f"linod-generate-units: {error}", file=sys.stderr)
+        _complain(error)
         return error.exit_code
 
 
@@ -54,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--diff", action="store_true", help="show what changes")
     parser.add_argument("--user", action="store_true", help="units of the calling user's own systemd")
     parser.add_argument(
-        "--apply", action="store_true", help="also reload systemd, and start what was asked for by “run now”"
+        "--apply",
+        action="store_true",
+        help="also take what sites ask for: reload systemd if a file changed, start what is to be run now",
     )
     return parser
 
@@ -65,14 +70,56 @@ def generate(options: argparse.Namespace) -> int:
     :raises LinodError: where a directory cannot be written or no site can be read.
     """
     per_user = options.user or os.geteuid() != 0
-    directory = options.output or unit_directory(per_user)
     sites = _sites(options.site) if options.rules is None else []
+    if not options.apply:
+        return _generate(options, sites, per_user)
+    asked, code = _take_requests(sites)
+    try:
+        return max(code, _generate(options, sites, per_user))
+    finally:  # also where a rule or the disk is in the way of the generator
+        _start(asked, per_user)
+        if code == STUCK:
+            time.sleep(STUCK_SECONDS)
+
+
+def _take_requests(sites: list[conf.Site]) -> tuple[list[str], int]:
+    """The units that sites ask to be started, and an exit code: whether each request could be taken."""
+    asked, code = [], 0
+    for site in sites:
+        try:
+            taken = border.take(site)
+        except LinodError as error:
+            taken = Taken(stuck=[str(error)])
+        asked += [unitnames.service(site.unit_prefix, rule) for rule in taken.run]
+        for trouble in taken.troubles:
+            _complain(f"{site.request_directory}: {trouble}: it was removed")
+        for trouble in taken.stuck:
+            _complain(f"{site.request_directory}: {trouble}: remove it, or what is asked for waits")
+            code = STUCK
+    return asked, code
+
+
+def _complain(what: object) -> None:
+    print(f"linod-generate-units: {what}", file=sys.stderr)
+
+
+def _start(units: Iterable[str], per_user: bool) -> None:
+    for unit in units:
+        try:
+            systemd.systemctl("start", "--no-block", "--", unit, per_user=per_user)
+            print(f"started {unit}")
+        except systemd.SystemdError as error:
+            _complain(error)
+
+
+def _generate(options: argparse.Namespace, sites: list[conf.Site], per_user: bool) -> int:
+    directory = options.output or unit_directory(per_user)
     with apply.locked(directory) if not options.check else _nothing():
         # Read under the lock: of two generators, the one that writes last has also read last.
         sources, troubles = _sources(options, sites)
         installed = plan.read_installed(directory)
         result = _wanted(sources, installed, per_user)
-        result.files |= render.shared_units(sys.executable, per_user=per_user)
+        result.files |= render.shared_units(per_user=per_user)
         _check_foreign(result.files, installed, directory)
         names = None if not (options.site or options.rules or troubles) else [s.site.name for s in sources]
         todo = plan.compute(result.files, installed, names)
@@ -83,10 +130,11 @@ def generate(options: argparse.Namespace) -> int:
             live = options.output is None and systemd.reads(directory, per_user=per_user)
             apply.apply(todo, directory, live=live, per_user=per_user, relisted=result.relisted)
     print(f"{directory}: {todo}")
-    if options.apply:
-        _reload_and_start(sources, todo, per_user)
+    # One that was killed between its last file and its reload left nothing to do but that.
+    if options.apply and (not todo.is_empty or systemd.needs_reload("linod*", per_user=per_user)):
+        systemd.daemon_reload(per_user=per_user)
     for error in [*troubles, *result.refused]:
-        print(f"linod-generate-units: {error}", file=sys.stderr)
+        _complain(error)
     if troubles or result.refused:
         return max(error.exit_code for error in [*troubles, *result.refused])
     return 1 if options.check and not todo.is_empty else 0
@@ -116,7 +164,7 @@ def _sources(options: argparse.Namespace, sites: list[conf.Site]) -> tuple[list[
     for site in sites:
         try:
             _check_writable(site)
-            sources.append(Source(site, border.read_rules(site, take_marker=options.apply)))
+            sources.append(Source(site, border.read_rules(site)))
         except LinodError as error:
             troubles.append(error)
     if troubles and not sources:
@@ -149,14 +197,13 @@ def _source_of_file(path: Path, name: str | None) -> Source:
 
 
 def _wanted(sources: list[Source], installed: plan.Installed, per_user: bool) -> wanted.Wanted:
-    result = wanted.Wanted()
-    now = datetime.now(UTC).replace(microsecond=0)
+    result = wanted.Wanted(datetime.now(UTC).replace(microsecond=0))
     for source in sources:
         one = wanted.of_site(
             source.site,
             source.rules,
             installed.ours,
-            now=now,
+            now=result.now,
             generator=sys.executable,
             client=_client(source.site, per_user),
             per_user=per_user,
@@ -198,7 +245,7 @@ def _verified(
     while todo.write:
         complaints = systemd.verify(todo.write, directory, per_user=per_user)
         if complaints is None:
-            print("linod-generate-units: not verified, systemd-analyze is not installed", file=sys.stderr)
+            _complain("not verified, systemd-analyze is not installed")
         if not complaints:
             break
         dropped = _drop_blamed(sources, result, complaints, per_user)
@@ -227,29 +274,11 @@ def _drop_blamed(sources: list[Source], result: wanted.Wanted, complaints: list[
                     )
                 )
         if dropped and source.rules:
-            timers = render.live_timers(source.site, source.rules, result.files)
+            timers = render.live_timers(source.site, source.rules, result.files, result.now)
             result.files[render.drop_in_name(source.site)] = render.drop_in(
                 source.site, timers, per_user=per_user
             )
     return dropped
-
-
-def _reload_and_start(sources: list[Source], todo: plan.Plan, per_user: bool) -> None:
-    """daemon-reload if a file changed; start the rules that were asked for and have not run since."""
-    # One that was killed between its last file and its reload left nothing to do but that.
-    if not todo.is_empty or systemd.needs_reload("linod*", per_user=per_user):
-        systemd.daemon_reload(per_user=per_user)
-    now = datetime.now(UTC)
-    for source in sources:
-        for rule in source.rules.rules if source.rules else ():
-            asked = rule.requested
-            if asked is None or not now - OLDEST_REQUEST < asked < now + timedelta(minutes=1):
-                continue
-            unit = unitnames.service(source.site.unit_prefix, rule.name)
-            started = systemd.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
-            if started is None or started < asked:
-                systemd.systemctl("start", "--no-block", "--", unit, per_user=per_user)
-                print(f"started {unit}")
 
 
 if __name__ == "__main__":

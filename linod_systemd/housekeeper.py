@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable
 
-from linod_systemd import conf, unitnames
+from linod_systemd import conf, request_folder, unitnames
 from linod_systemd.chore import Chore, Report
 from linod_systemd.errors import LinodError
 from linod_systemd.watch import Watch
@@ -108,8 +108,8 @@ class Housekeeper:
         if time.monotonic() < self._next_relist:
             return
         try:
-            self.site.changed_marker.touch(mode=0o640)
+            request_folder.ask_for_export(self.site)
         except OSError as error:
-            logger.error("%s cannot be written: %s", self.site.changed_marker, error)
+            logger.error("%s cannot be written: %s", self.site.request_directory, error)
             return
         self._next_relist = time.monotonic() + RELIST_SECONDS

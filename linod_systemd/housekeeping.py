@@ -7,16 +7,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import DatabaseError
 
-from linod_systemd import clock, conf, database, export, ledger, missed, owed, slot, source, starts
+from linod_systemd import (
+    claim,
+    clock,
+    conf,
+    database,
+    export,
+    ledger,
+    missed,
+    owed,
+    request_folder,
+    slot,
+    source,
+    starts,
+)
 from linod_systemd.chore import Report
 from linod_systemd.errors import LinodError
 from linod_systemd.models import Job, JobRule
 from linod_systemd.tasks import Tasks, local
 
 logger = logging.getLogger("linod.supervisor")
+
+REQUEST_PATIENCE = timedelta(seconds=10)  # from “run now” to the start of its unit
 
 
 def do(site: conf.Site, name: str) -> Report:
@@ -44,7 +60,17 @@ def check(site: conf.Site) -> Report:
     if export.export(site):
         logger.info("site %s: rules.json was out of date", site.name)
     settled = _end_rows(site)
+    _ask_again(site)
     return Report(status_line(), settled=settled)
+
+
+def _ask_again(site: conf.Site) -> None:
+    """For the runs that were asked for and have not begun: what asked may have died before it could."""
+    long_ago = clock.to_database(clock.utc_now() - REQUEST_PATIENCE)
+    for rule in JobRule.objects.filter(requested_at__lt=long_ago):
+        if not claim.is_claimed(site, rule.name):
+            logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
+            request_folder.ask_for_run(site, rule.name)
 
 
 def settle(site: conf.Site) -> Report:
@@ -77,7 +103,8 @@ def status_line() -> str:
         if last
         else "none"
     )
-    return f"{rules} rules, {cancelled} cancelled, last failure: {failed}"
+    running = Job.objects.running().count()
+    return f"{rules} rules, {cancelled} cancelled, {running} running, last failure: {failed}"
 
 
 CHORES: dict[str, Callable[[conf.Site], Report]] = {"set_up": set_up, "check": check, "settle": settle}

@@ -34,6 +34,25 @@ def handler(fields: dict[str, str]) -> logging.Handler:
 
 
 @dataclass(frozen=True)
+class Line:
+    """Something that a run said; ``is_printed``: on its stdout or stderr, not by logging."""
+
+    text: str
+    is_printed: bool
+
+
+def follow(invocation_id: str) -> Iterator[Line | None]:
+    """What the processes of an invocation of a unit say, from its beginning; None: no more for now."""
+    reader = journal.Reader()  # closed when it is forgotten; `closing` would close it at the first None
+    reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id)
+    while True:
+        for entry in reader:
+            yield Line(_message(entry), entry.get("_TRANSPORT") == "stdout")
+        yield None
+        reader.process()
+
+
+@dataclass(frozen=True)
 class Start:
     """PID 1 began to start a unit."""
 
@@ -114,9 +133,13 @@ def _backwards(reader: journal.Reader, since: datetime | None, units: Units) -> 
             return
         if not _is_told(entry, units):
             continue
-        message = entry.get("MESSAGE", "")
-        line = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
+        line = _message(entry)
         room -= len(line)
         if room < 0:
             return
         yield line
+
+
+def _message(entry: dict[str, object]) -> str:
+    message = entry.get("MESSAGE", "")
+    return message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Max
 
@@ -107,7 +108,7 @@ def _note(rule: JobRule, causes: Sequence[Cause]) -> None:
         # The supervisor and a job may look back at the same time.
         type(rule).objects.select_for_update().get(pk=rule.pk)
         since = _covered(rule)
-        for span in spans(recurrence, since, [*_running(rule), *causes]):
+        for span in spans(recurrence, since, [*_running(rule), *_with_pauses(rule, since, causes)]):
             _write(rule, span)
 
 
@@ -118,6 +119,19 @@ def _covered(rule: JobRule) -> datetime:
     if latest is not None and clock.from_slot(latest) > live_since:
         return clock.from_slot(latest)
     return live_since + SETTLING
+
+
+def _with_pauses(rule: JobRule, since: datetime, causes: Sequence[Cause]) -> Iterator[Cause]:
+    """The causes, cut where the rule or the site was paused."""
+    pauses = list(
+        apps.get_model("linod_systemd", "Pause").objects.of(rule).overlapping(since, causes[-1].until)
+    )
+    for cause in causes:
+        while pauses and clock.from_database(pauses[0].since) <= cause.until:
+            pause = pauses.pop(0)
+            yield Cause(clock.from_database(pause.since), cause.reason)
+            yield Cause(min(clock.from_database(pause.until), causes[-1].until), str(pause))
+        yield cause
 
 
 def _running(rule: JobRule) -> Iterator[Cause]:

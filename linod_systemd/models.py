@@ -10,16 +10,29 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from linod_systemd import clock, conf, export, invocation, jitter, missed, ordering, source
+from linod_systemd import (
+    clock,
+    conf,
+    export,
+    invocation,
+    jitter,
+    missed,
+    ordering,
+    pause,
+    run_request,
+    source,
+)
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import RefusedRule
 from linod_systemd.job import Job
+from linod_systemd.pause import Pause
 from linod_systemd.procedures import LogLevels, Procedure
 from linod_systemd.recurrence import UNITS, WEEKDAYS, RecurrenceError, RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
 from linod_systemd.rule_checks import check_rule
+from linod_systemd.ticks import INSTANT
 
-__all__ = ["Job", "JobRule"]
+__all__ = ["Job", "JobRule", "Pause"]
 
 RECURRENCE_FIELDS = (
     *("every_unit", "every", "start_date", "start_time", "end_date", "end_time", "max_events"),
@@ -38,9 +51,12 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         if values.keys() & set(RECURRENCE_FIELDS):
             values.setdefault("live_since", clock.now())  # the past must not fire it
         touched = list(self.exclude(mirrors="").values_list("pk", flat=True))
+        asked = list(self.values_list("name", flat=True)) if "requested_at" in values else []
         changed = super().update(**values)
         if touched:
             source.current().changed(JobRule.objects.filter(pk__in=touched))
+        for name in asked:
+            run_request.on_commit(name, wanted=values["requested_at"] is not None, using=self.db)
         export.on_commit(self.db)
         return changed
 
@@ -63,7 +79,7 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         )
 
     def request(self) -> int:
-        """Ask systemd to run these now (the `requested_at` of rules.json)."""
+        """Ask systemd to run these now; the number of those asked for."""
         return self.update(requested_at=clock.now())
 
 
@@ -155,7 +171,6 @@ class JobRule(models.Model):
 
     def as_rule(self) -> Rule:
         """This row as an entry of rules.json."""
-        requested = self.requested_at and clock.from_database(self.requested_at).isoformat()
         return Rule(
             name=self.name,
             procedure=self.procedure,
@@ -177,7 +192,6 @@ class JobRule(models.Model):
             retries=self.retries,
             cancel_on_failure=self.cancel_on_failure,
             run_after=tuple(self.run_after),
-            requested_at=requested or None,
         )
 
     def recurrence(self) -> RecurrenceSet:
@@ -203,12 +217,14 @@ class JobRule(models.Model):
         """
         if self.cancelled:
             return None
-        recurrence = self.recurrence()
+        recurrence, now = self.recurrence(), clock.utc_now()
+        if (paused := pause.until(self, now)) is not None:
+            return recurrence.next_after(paused - INSTANT)
         if not recurrence.is_monotonic:
-            return recurrence.next_after(clock.utc_now())
+            return recurrence.next_after(now)
         last = self.jobs.started().first()
         start = clock.from_database(last.start_datetime) if last else None
-        return recurrence.next_after_start(start, clock.utc_now())
+        return recurrence.next_after_start(start, now)
 
     def clean(self) -> None:
         """Judge the rule when it is saved by a person.
@@ -250,6 +266,8 @@ class JobRule(models.Model):
         if before is not None and self._is_due_otherwise(before):
             self.live_since = clock.now()
         super().save(*args, **kwargs)
+        if self.requested_at != (before.requested_at if before else None):
+            run_request.on_commit(self.name, wanted=self.requested_at is not None)
 
     def _is_due_otherwise(self, before: JobRule) -> bool:
         """Whether it was enabled or its recurrence edited, so that the past must not fire it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from linod_systemd import clock, conf, desired
+from linod_systemd import conf, desired
 from linod_systemd.models import JobRule
 
 
@@ -21,13 +21,13 @@ def find_rule(site: conf.Site, name: str) -> JobRule | None:
         return None
     values = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
     ticked = values.pop("weekdays")
+    del values["paused_until"]  # no field of the row: see Pause
     row = JobRule(
         **{
             **values,
             **dict.fromkeys(ticked, True),
             "timezone": rule.timezone or "",
             "run_after": list(rule.run_after),
-            "requested_at": clock.to_database(rule.requested) if rule.requested else None,
         }
     )
     row.others = rules

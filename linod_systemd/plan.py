@@ -90,7 +90,7 @@ def read_installed(directory: Path) -> Installed:
     """
     ours: dict[str, str] = {}
     foreign: list[str] = []
-    paths = [*directory.glob("linod[-.]*"), *directory.glob("linod.target.d/*.conf")]
+    paths = [*directory.glob("linod[-.@]*"), *directory.glob("linod.target.d/*.conf")]
     for path in sorted(paths):
         if path.is_dir():
             continue

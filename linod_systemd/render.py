@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from datetime import datetime
+import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,24 @@ def job_units(
     return units
 
 
+def generate_timer(site: Site, rules: RuleSet | None, now: datetime) -> dict[str, str]:
+    """The timer of root's side: to list dates anew, and at the end of pauses."""
+    ends = {rule.paused for rule in rules.rules if rule.paused and rule.paused > now} if rules else set()
+    # A second later at most: an OnCalendar= drops what is below a second.
+    rounded = {end.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1) for end in ends}
+    minute = hashlib.sha256(site.name.encode()).digest()[0] % 60  # not all sites at once
+    text = render(
+        "linod.timer.j2",
+        mark=mark(site.name),
+        site=site,
+        minute=minute,
+        pause_ends=[f"{end:%Y-%m-%d %H:%M:%S}" for end in sorted(rounded)],
+    )
+    return {unitnames.generate_timer(site.name): text}
+
+
 def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
-    """The units that a site has whatever its rules: supervisor, failure, and the watch over its rules."""
+    """The units that a site has whatever its rules: supervisor, failure, and the watch over its requests."""
     values = {"mark": mark(site.name), "site": site, "per_user": per_user, "generator": generator}
     units = {
         unitnames.supervisor(site.name): render("linod-supervisor.service.j2", **values),
@@ -158,10 +175,9 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
     return units
 
 
-def shared_units(generator: str, *, per_user: bool) -> dict[str, str]:
-    """What all sites share: the target that upholds everything, and the timer that lists dates anew."""
-    values = {"mark": mark(None), "per_user": per_user, "generator": generator}
-    return {f"linod.{kind}": render(f"linod.{kind}.j2", **values) for kind in ("target", "timer", "service")}
+def shared_units(*, per_user: bool) -> dict[str, str]:
+    """What all sites share: the target that upholds everything."""
+    return {"linod.target": render("linod.target.j2", mark=mark(None), per_user=per_user)}
 
 
 def drop_in_name(site: Site) -> str:
@@ -170,13 +186,17 @@ def drop_in_name(site: Site) -> str:
 
 def drop_in(site: Site, timers: list[str], *, per_user: bool) -> str:
     """The drop-in of linod.target that keeps the site's own units and these timers up."""
-    own = [unitnames.supervisor(site.name), f"linod-generate@{site.name}.path"]
+    own = [
+        unitnames.supervisor(site.name),
+        f"linod-generate@{site.name}.path",
+        unitnames.generate_timer(site.name),
+    ]
     if not per_user:
         own.append(unitnames.journal_socket(site.name))
     return render("linod.target.conf.j2", mark=mark(site.name), upheld=[*own, *timers])
 
 
-def live_timers(site: Site, rules: RuleSet, units: dict[str, str]) -> list[str]:
-    """The timers among these units whose rule is not cancelled."""
-    names = [unitnames.timer(site.unit_prefix, rule.name) for rule in rules.rules if not rule.cancelled]
+def live_timers(site: Site, rules: RuleSet, units: dict[str, str], now: datetime) -> list[str]:
+    """The timers among these units whose rule is neither cancelled nor paused."""
+    names = [unitnames.timer(site.unit_prefix, rule.name) for rule in rules.rules if rule.is_live(now)]
     return [name for name in names if name in units]

@@ -37,7 +37,7 @@ class Rule:
     retries: int = 0
     cancel_on_failure: bool = True
     run_after: tuple[str, ...] = ()
-    requested_at: str | None = None
+    paused_until: str | None = None
 
     def recurrence(self, site_timezone: str, delay: int = 0) -> RecurrenceSet:
         """When the rule is due.
@@ -65,9 +65,13 @@ class Rule:
         return self.every_unit not in FREQUENT_UNITS if self.catch_up is None else self.catch_up
 
     @property
-    def requested(self) -> datetime | None:
-        """When a person asked for a run that has not begun yet (aware)."""
-        return datetime.fromisoformat(self.requested_at) if self.requested_at else None
+    def paused(self) -> datetime | None:
+        """Until when it is paused (aware)."""
+        return datetime.fromisoformat(self.paused_until) if self.paused_until else None
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether its timer is to be upheld (``now`` is aware)."""
+        return not self.cancelled and (self.paused is None or self.paused <= now)
 
 
 @dataclass(frozen=True)

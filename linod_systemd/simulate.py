@@ -31,7 +31,8 @@ class Simulation:
     def start(self, rule: JobRule) -> None:
         if rule.name in self.running or claim.is_claimed(self.site, rule.name):
             return
-        command = [sys.executable, "-m", "linod_systemd.run", "--site", self.site.name, "--", rule.name]
+        arguments = ["--site", self.site.name, "--here", "--", rule.name]
+        command = [sys.executable, "-m", "linod_systemd.run", *arguments]
         process = subprocess.Popen(command)  # noqa: S603
         self.running[rule.name] = (process, time.monotonic() + retry.longest(rule.timeout, rule.retries))
 

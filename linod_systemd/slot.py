@@ -18,11 +18,13 @@ class Past:
     """What is known of the rule when its timer rings.
 
     ``live_since``: when it was made, enabled or last edited (None: not known); ``taken``: whether a job
-    has the slot already; ``busy``: the job that was under way at that instant, in words, or nothing.
+    has the slot already; ``paused``: the pause that holds then or at the slot, in words, or nothing;
+    ``busy``: the job that was under way at that instant, in words, or nothing.
     """
 
     live_since: datetime | None = None
     taken: bool = False
+    paused: str = ""
     busy: str = ""
 
 
@@ -51,6 +53,8 @@ def decide(
         return Decision(False, "what was due before its last edit or enabling is past")
     if past.taken:
         return Decision(False, "a job has this slot already")
+    if past.paused:
+        return Decision(False, past.paused, is_noted=True)
     if past.busy:
         return Decision(False, f"{past.busy} was still running", is_noted=True)
     late = rang - slot

@@ -10,11 +10,12 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from linod_systemd import clock, source
+from linod_systemd import clock, pause, source
 from linod_systemd.choices import CancelledBy
-from linod_systemd.models import JobRule
+from linod_systemd.models import JobRule, Pause
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.recurrence import WEEKDAYS, RecurrenceError
+from linod_systemd.ticks import INSTANT
 
 REST = timedelta(seconds=60)
 
@@ -113,6 +114,8 @@ class Tasks:
         if rule.cancelled:
             return None
         recurrence, now = rule.recurrence(), clock.utc_now()
+        if (paused := pause.until(rule, now)) is not None:
+            return recurrence.next_after(paused - INSTANT)
         last = rule.jobs.started().first()
         started = clock.from_database(last.start_datetime) if last else None
         if recurrence.is_monotonic:
@@ -123,7 +126,7 @@ class Tasks:
         if not rule.as_rule().makes_up:
             since = max(since, self.since)
         latest = recurrence.last_before(now)
-        if latest is not None and latest > since:
+        if latest is not None and latest > since and not Pause.objects.of(rule).at(latest).exists():
             return latest
         return recurrence.next_after(now)
 
@@ -140,7 +143,9 @@ def _outlook(rule: JobRule) -> str:
     except RecurrenceError as error:
         return f"impossible: {error}"
     if due is not None:
-        return f"next run at: {local(due)}"
+        paused = pause.until(rule, clock.utc_now())
+        until = f"paused until {local(paused)}, " if paused else ""
+        return f"{until}next run at: {local(due)}"
     return "never due" if rule.every_unit == "never" else "ended"
 
 

@@ -33,5 +33,9 @@ def journal_socket(site: str) -> str:
     return f"linod-journal-{site}.socket"
 
 
+def generate_timer(site: str) -> str:
+    return f"linod@{site}.timer"  # not of linod-*: list-timers shows rules alone
+
+
 def supervisor(site: str) -> str:
     return f"linod-supervisor@{site}.service"

@@ -21,8 +21,12 @@ UNIT = re.compile(r"(linod-[A-Za-z0-9:_.\\-]+)\.(?:timer|service)")
 
 @dataclass
 class Wanted:
-    """File name → text, the rules that could not become units, and timers that were only listed anew."""
+    """File name → text, the rules that could not become units, and timers that were only listed anew.
 
+    ``now``: when that was reckoned (aware).
+    """
+
+    now: datetime
     files: dict[str, str] = field(default_factory=dict)
     refused: list[RefusedRule] = field(default_factory=list)
     relisted: set[str] = field(default_factory=set)
@@ -46,7 +50,9 @@ def of_site(
     :param client: what a unit runs to have its job forked by the supervisor; None: jobs are cold.
     """
     units = functools.partial(render.job_units, per_user=per_user, client=client)
-    wanted = Wanted(render.site_units(site, generator, per_user=per_user))
+    wanted = Wanted(now, render.site_units(site, generator, per_user=per_user))
+    wanted.files |= render.generate_timer(site, rules, now)
+    wanted.relisted.add(unitnames.generate_timer(site.name))
     if rules is None:
         wanted.files[render.drop_in_name(site)] = render.drop_in(site, [], per_user=per_user)
         return wanted
@@ -56,7 +62,7 @@ def of_site(
             wanted.files |= _of_rule(site, rule, rules.recurrence(rule), installed, wanted, now, units)
         except ValueError as error:
             wanted.refused.append(RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule"))
-    timers = render.live_timers(site, rules, wanted.files)
+    timers = render.live_timers(site, rules, wanted.files, now)
     wanted.files[render.drop_in_name(site)] = render.drop_in(site, timers, per_user=per_user)
     return wanted
 

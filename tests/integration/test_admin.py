@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from linod_systemd import conf
+from linod_systemd import conf, request_folder
 from linod_systemd.demo.models import User
 from linod_systemd.models import Job, JobRule
 from linod_systemd.tasks import Tasks
@@ -50,8 +50,7 @@ def test_actions(client: Client) -> None:
     assert "2 rules were enabled" in act(client, "enable", "checkdata", "checksummaries")
     assert JobRule.objects.live().count() == 7
     assert "1 rule was asked to run" in act(client, "run_now", "checkdata")
-    exported = json.loads(conf.this_site().rules_file.read_text())["rules"]
-    assert [rule["name"] for rule in exported if rule["requested_at"]] == ["checkdata"]
+    assert request_folder.take(conf.this_site().request_directory).run == ["checkdata"]
 
 
 def test_set_up_tasks(client: Client) -> None:

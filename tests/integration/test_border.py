@@ -21,7 +21,7 @@ def site(tmp_path: Path) -> conf.Site:
 def test_child_that_never_ends_is_killed(site: conf.Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a file system that does not answer: the kernel lets the child read for ever."""
     monkeypatch.setattr(border, "MOST_SECONDS", 0.2)
-    monkeypatch.setattr(border, "_send", lambda *_: time.sleep(600))
+    monkeypatch.setattr(border, "_send_rules", lambda *_: time.sleep(600))
     began = time.monotonic()
     with pytest.raises(ConfigurationError, match="did not come within"):
         border.read_rules(site)
@@ -31,11 +31,11 @@ def test_child_that_never_ends_is_killed(site: conf.Site, monkeypatch: pytest.Mo
 
 
 def test_endless_answer_is_cut_off(site: conf.Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(site: conf.Site, pipe: int, take_marker: bool) -> int:
+    def endless(site: conf.Site, pipe: int) -> int:
         while True:
             os.write(pipe, b"x" * 65536)
 
-    monkeypatch.setattr(border, "_send", endless)
+    monkeypatch.setattr(border, "_send_rules", endless)
     with pytest.raises(ConfigurationError, match="is larger than"):
         border.read_rules(site)
     with pytest.raises(ChildProcessError):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from linod_systemd import conf, export
+from linod_systemd import conf, export, request_folder
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.models import JobRule
@@ -29,15 +29,14 @@ def rules() -> dict[str, dict[str, Any]]:
 def _set_up() -> None:
     Tasks().setup()
     export.export()
-    conf.this_site().changed_marker.unlink(missing_ok=True)
+    request_folder.take(conf.this_site().request_directory)
 
 
 def test_every_way_to_change_a_rule_is_exported() -> None:
     def marked() -> bool:
-        marker = conf.this_site().changed_marker
-        there = marker.exists()
-        marker.unlink(missing_ok=True)
-        return there
+        there = [path.name for path in conf.this_site().request_directory.iterdir()]
+        request_folder.take(conf.this_site().request_directory)
+        return there == [request_folder.EXPORT]
 
     rule = JobRule.objects.get(name="checkdata")
     rule.timeout = 5
@@ -83,7 +82,7 @@ def test_unchanged_rules_are_not_written() -> None:
     assert export.export() is False
     after = conf.this_site().rules_file.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-    assert not conf.this_site().changed_marker.exists()
+    assert list(conf.this_site().request_directory.iterdir()) == []
 
 
 def test_many_writers_leave_the_latest_whole() -> None:

@@ -158,7 +158,7 @@ def test_run_runs_here_by_default() -> None:
         ("run_after", ["x"]),
         ("run_after", [1]),
         ("run_after", {"x": 1}),
-        ("name", "a/b"),
+        ("name", "/"),
     ],
 )
 def test_what_is_impossible_is_an_error_of_its_field(field: str, value: Any) -> None:

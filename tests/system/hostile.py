@@ -76,7 +76,7 @@ FIELDS = {
     "timeout": st.integers(0, 9000) | wrong,
     "retries": wrong,
     "run_after": st.lists(texts, max_size=3) | wrong,
-    "requested_at": texts | st.just("2026-11-24T12:00:00+00:00"),
+    "paused_until": texts | st.just("2026-11-24T12:00:00+00:00"),
     "cancelled": wrong,
 }
 KEYS = ("User", "ExecStart=/bin/sh", "\n[Service]")  # that no rule has

@@ -212,8 +212,8 @@ Path("/etc/systemd/system/linod-thirds.timer").write_text(units["linod-thirds.ti
     machine.run("/opt/linod/bin/python", "-c", script)
     machine.sh("systemctl daemon-reload && systemctl restart linod-thirds.timer")
     assert show(machine, "linod-thirds.timer", "SubState") == "elapsed"
-    assert show(machine, "linod.timer", "ActiveState") == "active"
-    assert show(machine, "linod.timer", "NextElapseUSecRealtime") != ""
-    machine.sh("systemctl start linod.service")
+    assert show(machine, "linod@default.timer", "ActiveState") == "active"
+    assert show(machine, "linod@default.timer", "NextElapseUSecRealtime") != ""
+    machine.sh("systemctl start linod-generate@default.service")
     machine.poll(lambda: agree(machine, "thirds"), 20, "the timer to elapse when linod next says")
     assert failed_units(machine) == []

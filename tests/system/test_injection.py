@@ -28,7 +28,7 @@ SAFE = {
         "never|once|secondly|minutely|hourly|daily|weekly|per_weekday|monthly|yearly|easter"
     ),
     "positions": re.compile(r"[-+0-9\s]*"),
-    "requested_at": re.compile(r"[-+:.TWZ0-9 ]+"),
+    "paused_until": re.compile(r"[-+:.TWZ0-9 ]+"),
 }
 # What says which unit it is, and what the clock changes.
 OF_THE_UNIT = re.compile("(Id|Names|Description|FragmentPath|ExecStart|ExecStartEx)=")
@@ -161,7 +161,16 @@ class Batch:
         socket = f"/run/linod/{self.site}/supervisor.socket"
         for rule in good:
             stem = self.stems[rule["name"]]
-            cold = ["/usr/bin/python3", "-m", "linod_systemd.run", "--site", self.site, "--", rule["name"]]
+            cold = [
+                "/usr/bin/python3",
+                "-m",
+                "linod_systemd.run",
+                "--site",
+                self.site,
+                "--here",
+                "--",
+                rule["name"],
+            ]
             job = ["/usr/bin/python3", "-I", "-S", client, socket, rule["name"], *cold]
             end = ["/usr/bin/python3", "-m", "linod_systemd.cli", "--site", self.site, "record-end", "--"]
             wanted.append((f"{stem}.service", job))

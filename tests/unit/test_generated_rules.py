@@ -87,6 +87,17 @@ TWICE = _case(
 )
 
 
+# Kathmandu's new year of 1986 lies beyond the 400 days, and is the next time that it is due.
+FAR_NEW_YEAR = _case(
+    datetime(1984, 6, 30, 19, tzinfo=UTC),
+    every_unit="monthly",
+    every=18,
+    start_date=date(1984, 7, 1),
+    start_time=time(0, 30),
+    timezone="Asia/Kathmandu",
+)
+
+
 @needs_systemd
 @settings(max_examples=oracle.RULES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=oracle.cases())
@@ -96,6 +107,7 @@ TWICE = _case(
 @example(case=FAR_START)
 @example(case=NEW_LAW)
 @example(case=TWICE)
+@example(case=FAR_NEW_YEAR)
 def test_next_and_the_timer_are_as_the_oracle_says(case: oracle.Case) -> None:
     rule, now = case
     end = max(now, oracle.anchor(rule)) + LIMITS.get(rule["every_unit"], 60) * DAY

@@ -42,7 +42,7 @@ def test_site_that_is_not_preloaded_has_cold_jobs() -> None:
     recurrence = RULE.recurrence("UTC")
     text = render.job_units(cold, RULE, recurrence, NOW, per_user=False, client="/opt/linod/ask.py")
     service = text["linod-shop-check\\x20data.service"]
-    command = '"/opt/linod/bin/python" -m linod_systemd.run --site shop -- "check data"'
+    command = '"/opt/linod/bin/python" -m linod_systemd.run --site shop --here -- "check data"'
     assert f"\nExecStart=:{command}\n" in service
     assert f'supervisor.socket "check data" {command}\n' in units()["linod-shop-check\\x20data.service"]
     assert "Delegate" not in service

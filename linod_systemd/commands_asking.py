@@ -1,0 +1,50 @@
+"""``linod run``, ``linod pause`` and ``linod resume``: what a person who may not start units asks for."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from linod_systemd import clock, conf, pause, questions, running
+from linod_systemd.models import JobRule
+from linod_systemd.tasks import local
+from linod_systemd.terminal import say
+
+
+def run(site: conf.Site, options: argparse.Namespace) -> int:
+    """:raises AlreadyRunning: where its run has not ended; nothing is asked for then."""
+    rule = questions.find_rule(options.rule)
+    running.check(site, rule)
+    JobRule.objects.filter(pk=rule.pk).request()
+    say(f"{rule.name}: asked for; it is started by systemd. See: linod jobs {rule.name}")
+    return 0
+
+
+def pause_rule(site: conf.Site, options: argparse.Namespace) -> int:
+    """:raises PauseError: for an end that is past."""
+    rule = questions.find_rule(options.rule) if options.rule else None
+    until = _end(options.until, options.duration)
+    pause.begin(rule, until, options.note)
+    name = rule.name if rule else f"site {site.name}"
+    again = f"linod resume {rule.name}" if rule else "linod resume"
+    say(f"{name}: paused until {local(until)}; earlier: {again}")
+    return 0
+
+
+def _end(until: datetime | None, duration: timedelta | None) -> datetime:
+    if until is None:
+        return clock.utc_now() + (duration or timedelta())
+    return until if until.tzinfo else until.replace(tzinfo=timezone.get_default_timezone())
+
+
+def resume(site: conf.Site, options: argparse.Namespace) -> int:
+    rule = questions.find_rule(options.rule) if options.rule else None
+    name = rule.name if rule else f"site {site.name}"
+    if not pause.end(rule):
+        say(f"{name}: was not paused")
+        return 0
+    due = rule.next_run() if rule else None
+    say(f"{name}: goes on{f', next run at {local(due)}' if due else ''}")
+    return 0

@@ -1,0 +1,93 @@
+"""Pause: a time in which a rule, or the whole site, is not run. It ends by itself, without catching up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import models, transaction
+
+from linod_systemd import clock, export
+from linod_systemd.errors import LinodError
+
+if TYPE_CHECKING:
+    from linod_systemd.models import JobRule
+
+
+class PauseError(LinodError):
+    """A pause that cannot be begun."""
+
+
+class PauseQuerySet(models.QuerySet["Pause"]):
+    def of(self, rule: JobRule) -> PauseQuerySet:
+        """Those of a rule, and of the whole site."""
+        return self.filter(models.Q(rule=rule) | models.Q(rule=None))
+
+    def at(self, instant: datetime) -> PauseQuerySet:
+        """Those that hold at an instant (aware): from their beginning on, and no more at their end."""
+        moment = clock.to_database(instant)
+        return self.filter(since__lte=moment, until__gt=moment)
+
+    def overlapping(self, since: datetime, until: datetime) -> PauseQuerySet:
+        """Those that hold at some time between two instants (aware)."""
+        return self.filter(since__lte=clock.to_database(until), until__gt=clock.to_database(since))
+
+
+class Pause(models.Model):
+    """``rule`` is None where the whole site is paused. Past ones stay, to tell why nothing ran."""
+
+    rule = models.ForeignKey(
+        "linod_systemd.JobRule", models.CASCADE, null=True, blank=True, related_name="pauses"
+    )
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    note = models.CharField(max_length=200, blank=True, default="")
+
+    objects: ClassVar[Any] = PauseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("until", "pk")
+        indexes = (models.Index(fields=("rule", "until"), name="linod_pause_of_rule"),)
+
+    def __str__(self) -> str:
+        whole = "the site was" if self.rule_id is None else "it was"
+        note = f" ({self.note})" if self.note else ""
+        return f"{whole} paused until {clock.from_database(self.until).isoformat(' ', 'seconds')}{note}"
+
+
+def begin(rule: JobRule | None, until: datetime, note: str = "") -> None:
+    """Pause a rule (None: the whole site) until an instant (aware); in the place of a pause of it that holds.
+
+    :raises PauseError: where that is past.
+    """
+    now = clock.utc_now()
+    if until <= now:
+        raise PauseError(
+            f"a pause cannot end at {until.isoformat(' ', 'seconds')}, which is past", "name a time to come"
+        )
+    with transaction.atomic():
+        end(rule)
+        Pause.objects.create(
+            rule=rule, since=clock.to_database(now), until=clock.to_database(until), note=note[:200]
+        )
+        export.on_commit()
+
+
+def end(rule: JobRule | None) -> bool:
+    """End the pause of a rule (None: of the whole site) now; whether there was one."""
+    now = clock.utc_now()
+    ended = Pause.objects.at(now).filter(rule=rule).update(until=clock.to_database(now))
+    export.on_commit()
+    return bool(ended)
+
+
+def until(rule: JobRule, now: datetime) -> datetime | None:
+    """Until when a rule is paused (UTC), by itself or with the site; None: it is not."""
+    last = Pause.objects.of(rule).at(now).last()
+    return None if last is None else clock.from_database(last.until)
+
+
+def current(now: datetime) -> dict[int | None, datetime]:
+    """The pauses that hold now: primary key of the rule (None: the whole site) → end (UTC)."""
+    held = Pause.objects.at(now).values_list("rule_id", "until")  # by their end: the last one counts
+    return {rule: clock.from_database(end) for rule, end in held}

@@ -1,0 +1,108 @@
+"""Root runs a rule by hand: in the rule's own unit, with its output as it comes, to its end.
+
+So that a run by hand has the unit's sandbox, control group and journal, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+from linod_systemd import border, conf, journal, systemd, unitnames
+from linod_systemd.bus import Bus
+from linod_systemd.errors import AlreadyRunning, LinodError
+from linod_systemd.nearest import no_such_rule
+from linod_systemd.visible import visible
+
+LOOK_SECONDS = 0.05
+EXITED = 1  # CLD_EXITED of waitid(2): ExecMainCode of a process that was not killed
+ENDED = ("inactive", "failed")
+
+
+class NoUnit(LinodError):
+    """A rule whose unit systemd does not know."""
+
+
+def run(site: conf.Site, rule: str) -> int:
+    """Start the unit of a rule and follow it; the exit code of its job (128 + the signal that killed it).
+
+    Ctrl-C and SIGTERM stop the unit; this ends with it.
+
+    :raises NoSuchRule: where rules.json has no rule of this name, with the nearest.
+    :raises NoUnit: where its unit is not there.
+    :raises AlreadyRunning: where its unit is active.
+    """
+    unit = unitnames.service(site.unit_prefix, rule)
+    with Bus() as bus:
+        if bus.load_state(unit) != "loaded":
+            _check_known(site, rule)
+            raise NoUnit(f"systemd knows no unit {unit}", "linod-generate-units && systemctl daemon-reload")
+        if (state := bus.get("Unit", "ActiveState", unit)) not in ENDED:
+            raise AlreadyRunning(
+                f"the rule {rule!r} is already running: {unit} is {state}", f"systemctl status {unit}"
+            )
+        bus.hold(unit)  # or systemd forgets how it ended
+        before = bus.get("Unit", "InvocationID", unit)
+        with _stopping(bus, unit) as asked:
+            bus.start(unit)
+            _follow(bus, unit, before)
+        return _exit_code(bus, unit, rule, asked)
+
+
+def _check_known(site: conf.Site, rule: str) -> None:
+    rules = border.read_rules(site)
+    if rules is None or rules.get(rule) is None:
+        raise no_such_rule(rule, [known.name for known in rules.rules] if rules else [])
+
+
+def _follow(bus: Bus, unit: str, before: bytes) -> None:
+    """Print what the run that is not ``before`` says, until it has ended."""
+    reading: Iterator[journal.Line | None] | None = None
+    while True:
+        state = bus.get("Unit", "ActiveState", unit)
+        invocation = bus.get("Unit", "InvocationID", unit)
+        if reading is None and invocation != before and invocation:
+            reading = journal.follow(bytes(invocation).hex())
+        ended = state in ENDED and (reading is not None or not bus.has_job(unit))
+        if ended:
+            systemd.run(["journalctl", "--sync"], check=False)
+        for line in reading or ():
+            if line is None:
+                break
+            print(visible(line.text), file=sys.stdout if line.is_printed else sys.stderr, flush=True)
+        if ended:
+            return
+        time.sleep(LOOK_SECONDS)
+
+
+def _exit_code(bus: Bus, unit: str, rule: str, asked: list[int]) -> int:
+    code, status = bus.get("Service", "ExecMainCode", unit), bus.get("Service", "ExecMainStatus", unit)
+    result = bus.get("Service", "Result", unit)
+    if asked:
+        print(f"linod-run: {rule}: stopped", file=sys.stderr)
+        return 128 + asked[0]
+    if code in (0, EXITED) and result in ("success", "exit-code"):
+        return int(status)
+    print(f"linod-run: {rule}: {result}; see: systemctl status {unit}", file=sys.stderr)
+    return 128 + int(status) if code not in (0, EXITED) else 1
+
+
+@contextlib.contextmanager
+def _stopping(bus: Bus, unit: str) -> Iterator[list[int]]:
+    """While it runs, Ctrl-C and SIGTERM stop the unit; gives the signals that came."""
+    asked: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        systemd.systemctl("stop", "--no-block", "--", unit)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,75 @@
+"""What a site asks root's side for: each once, none lost, nothing taken that is no request."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from linod_systemd import border, conf, request_folder
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> conf.Site:
+    made = conf.Site(**{**vars(conf.demo_site("shop")), "state_directory": tmp_path})
+    made.request_directory.mkdir()
+    return made
+
+
+def test_asked_a_hundred_times_is_one_request(site: conf.Site) -> None:
+    for _ in range(100):
+        request_folder.ask_for_run(site, "check data/ü")
+        request_folder.ask_for_export(site)
+    assert len(list(site.request_directory.iterdir())) == 2
+    assert border.take(site).run == ["check data/ü"]
+    assert list(site.request_directory.iterdir()) == []
+    assert list(site.state_directory.iterdir()) == [site.request_directory]
+    assert border.take(site).run == []
+
+
+def test_what_is_withdrawn_is_not_run(site: conf.Site) -> None:
+    request_folder.ask_for_run(site, "checkdata")
+    assert request_folder.withdraw_run(site, "checkdata")
+    assert not request_folder.withdraw_run(site, "checkdata")
+    assert border.take(site).run == []
+
+
+def test_folder_that_is_not_there_asks_for_nothing(site: conf.Site) -> None:
+    site.request_directory.rmdir()
+    assert border.take(site) == request_folder.Taken()
+    request_folder.ask_for_export(site)
+    assert border.take(site) == request_folder.Taken()
+
+
+def test_what_is_no_request_is_told_and_removed(site: conf.Site) -> None:
+    folder = site.request_directory
+    (folder / "link").symlink_to("/etc/shadow")
+    os.mkfifo(folder / "fifo")
+    (folder / "empty").mkdir()
+    (folder / "run-0").write_text("checkdata")
+    (folder / "run-1").write_bytes(b"\xff" * 10)
+    (folder / "big").write_bytes(b"x" * 10_000)
+    request_folder.ask_for_run(site, "checkdata")
+    taken = border.take(site)
+    assert taken.run == ["checkdata"]
+    assert len(taken.troubles) == 6
+    assert taken.stuck == []
+    assert list(folder.iterdir()) == []
+
+
+def test_what_cannot_be_removed_is_stuck(site: conf.Site) -> None:
+    (site.request_directory / "full/of").mkdir(parents=True)
+    request_folder.ask_for_run(site, "checkdata")
+    taken = border.take(site)
+    assert taken.run == ["checkdata"]
+    assert [said for said in taken.stuck if "'full' cannot be removed" in said]
+
+
+def test_link_in_the_place_of_the_folder_is_not_followed(site: conf.Site, tmp_path: Path) -> None:
+    site.request_directory.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/rules").touch()
+    site.request_directory.symlink_to(tmp_path / "elsewhere")
+    assert "cannot be read" in border.take(site).stuck[0]
+    assert (tmp_path / "elsewhere/rules").exists()
