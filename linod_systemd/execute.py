@@ -112,7 +112,7 @@ def _is_to_run(site: conf.Site, start: Start) -> bool:
     if rang is None:
         return True
     if rule.cancelled:
-        logger.info("%s: its timer rang, and it is cancelled", rule.name)
+        logger.warning("%s: its timer rang, and it is cancelled", rule.name)
         return False
     past = Past()
     try:
@@ -126,7 +126,7 @@ def _is_to_run(site: conf.Site, start: Start) -> bool:
         with database.explained(site):
             missed.note(rule, start.due, decision.reason)
     if not decision.runs:
-        logger.info("%s: its timer rang, and it is not run: %s", rule.name, decision.reason)
+        logger.warning("%s: its timer rang, and it is not run: %s", rule.name, decision.reason)
     return decision.runs
 
 

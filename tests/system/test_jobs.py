@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -88,9 +91,13 @@ def test_a_rule_runs_once_at_a_time(shop: Machine) -> None:
     shop.poll(
         lambda: [job for job in jobs(shop, "sleeps", "shop") if job["status"] == "running"], 20, "the job"
     )
-    second = shop.run("linod-run", "--site", "shop", "sleeps", check=False)
-    assert second.returncode == 75
-    assert "'sleeps' is already running" in second.stderr
+    for here in ((), ("--here",)):
+        second = shop.run("linod-run", "--site", "shop", *here, "sleeps", check=False)
+        assert second.returncode == 75
+        assert "'sleeps' is already running" in second.stderr
+    assert re.search(r"since 20\d\d-.* \(job #\d+, trigger manual, on ", second.stderr)
+    third = shop.run("linod", "--site", "shop", "run", "sleeps", check=False)
+    assert third.returncode == 75
     assert len(jobs(shop, "sleeps", "shop")) == 1
 
 
@@ -114,12 +121,37 @@ def test_power_cut_leaves_a_lost_job(shop: Machine) -> None:
 
 
 def test_by_hand_as_root_runs_as_the_sites_user(shop: Machine) -> None:
-    done = shop.run("linod-run", "--site", "shop", "warns")
+    done = shop.run("linod-run", "--site", "shop", "--here", "warns")
     assert "the shop is closed" in done.stderr
     assert shop.sh("stat -c %U /var/lib/linod/shop/db.sqlite3 /var/log/linod/shop/lino.log") == "shop\nshop\n"
     job = next(iter(jobs(shop, "warns", "shop")))
     assert (job["trigger"], job["status"], job["invocation_id"]) == ("manual", "success", "")
-    assert shop.run("linod-run", "--site", "shop", "fails", check=False).returncode == 1
+    assert shop.run("linod-run", "--site", "shop", "--here", "fails", check=False).returncode == 1
+
+
+def test_by_hand_as_root_runs_in_the_unit(shop: Machine) -> None:
+    done = shop.run("linod-run", "--site", "shop", "says_this_and_that", check=False)
+    assert (done.returncode, done.stdout) == (0, "printed ✓\n")
+    assert "logged" in done.stderr and "ended: success" in done.stderr
+    job = next(iter(jobs(shop, "says_this_and_that", "shop")))
+    assert (job["trigger"], job["status"], job["scheduled_for"]) == ("manual", "success", None)
+    said = shop.sh(f"journalctl -o cat _SYSTEMD_INVOCATION_ID={job['invocation_id']}")
+    assert "printed ✓" in said and "logged" in said
+    for rule, code in (("fails", 1), ("leaves", 7), ("kills_itself", 128 + 9), ("nothing_of_it", 2)):
+        done = shop.run("linod-run", "--site", "shop", rule, check=False)
+        assert done.returncode == code, done.stderr
+    assert "did you mean" in shop.run("linod-run", "--site", "shop", "fail", check=False).stderr
+
+
+def test_ctrl_c_stops_the_unit(shop: Machine) -> None:
+    typed = subprocess.Popen(shop.command("linod-run", "--site", "shop", "sleeps"), stderr=subprocess.PIPE)
+    shop.poll(lambda: jobs(shop, "sleeps", "shop"), 20, "the job")
+    shop.run("pkill", "-INT", "-f", "linod-run --site shop sleeps")
+    assert typed.wait(20) == 128 + signal.SIGINT
+    assert typed.stderr is not None and b"stopped" in typed.stderr.read()
+    assert show(shop, "linod-shop-sleeps.service", "ActiveState") in ("inactive", "failed")
+    assert ended_job(shop, "sleeps")["status"] == "killed"
+    assert not rules(shop, "shop")["sleeps"]["cancelled"]
 
 
 def test_another_user_is_told_what_to_do(shop: Machine) -> None:

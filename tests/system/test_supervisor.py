@@ -13,7 +13,7 @@ UNIT = "linod-supervisor@default.service"
 
 
 def test_status_line(machine: Machine) -> None:
-    assert show(machine, UNIT, "StatusText") == "7 rules, 0 cancelled, last failure: none"
+    assert show(machine, UNIT, "StatusText") == "7 rules, 0 cancelled, 0 running, last failure: none"
     assert 'Status: "7 rules, 0 cancelled' in machine.sh(f"systemctl status --no-pager {UNIT}")
 
 

@@ -167,6 +167,12 @@ def is_busy_for_a_minute(ar: Any) -> None:
 
 
 @background_task(every_unit="never")
+def says_this_and_that(ar: Any) -> None:
+    print("printed ✓")
+    ar.info("logged")
+
+
+@background_task(every_unit="never")
 def does_nothing(ar: Any) -> None:
     pass
 
