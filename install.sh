@@ -158,6 +158,7 @@ do_install() {
     local site
     for site in /etc/linod/*.toml; do
         site=$(basename "$site" .toml)
+        if grep -q '^supervisor *= *false' "/etc/linod/$site.toml"; then continue; fi
         wait_for 90 systemctl is-active --quiet "linod-supervisor@$site" ||
             die "linod-supervisor@$site does not start; see: journalctl -u linod-supervisor@$site"
     done

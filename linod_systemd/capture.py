@@ -7,13 +7,11 @@ from collections import deque
 
 from linod_systemd.visible import storable
 
-HALF = 32_000
-
 
 class Capture(logging.Handler):
     """Keeps the formatted records, at most ``half`` characters from each end."""
 
-    def __init__(self, level: int, half: int = HALF) -> None:
+    def __init__(self, level: int, half: int) -> None:
         super().__init__(level)
         self.setFormatter(logging.Formatter("%(message)s"))
         self.half = half

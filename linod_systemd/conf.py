@@ -19,7 +19,7 @@ from linod_systemd.errors import ConfigurationError
 SITE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 DEMO_SETTINGS = "linod_systemd.demo.settings"
 REQUIRED_KEYS = ("user", "settings", "python", "directory")
-OPTIONAL_KEYS = ("environment_file", "writable", "preload", "log_directory")
+OPTIONAL_KEYS = ("environment_file", "writable", "preload", "supervisor", "log_directory")
 PATH_KEYS = ("python", "directory", "environment_file", "writable", "log_directory")
 HOMES = ("/home/", "/root/", "/run/user/")
 
@@ -43,6 +43,8 @@ class Site:
     log_is_ours: bool = True
     # Whether the supervisor has the site loaded, and forks its jobs.
     preload: bool = True
+    # Whether it has a supervisor; without, timers and jobs go on, and what only it does is not done.
+    supervisor: bool = True
     configured: bool = True
 
     @property
@@ -168,7 +170,7 @@ def _check_keys(path: Path, values: dict[str, object]) -> None:
             raise ConfigurationError(
                 f"{path} has the unknown key {key!r}", f"known are {', '.join(REQUIRED_KEYS + OPTIONAL_KEYS)}"
             )
-        if key == "preload":
+        if key in ("preload", "supervisor"):
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{path}: {key} is {value!r}", "give true or false")
             continue

@@ -200,7 +200,7 @@ def _start(site: conf.Site) -> int:
     systemd.systemctl("enable", "--quiet", "--now", "linod.target")
     supervisor = unitnames.supervisor(site.name)
     deadline = time.monotonic() + START_SECONDS
-    while systemd.properties(supervisor, ["ActiveState"]).get("ActiveState") != "active":
+    while site.supervisor and systemd.properties(supervisor, ["ActiveState"]).get("ActiveState") != "active":
         if time.monotonic() > deadline:
             raise ConfigurationError(f"{supervisor} does not start", f"see: journalctl -u {supervisor}")
         time.sleep(0.2)

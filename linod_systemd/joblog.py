@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import conf, journal, source
+from linod_systemd import conf, django_settings, journal, source
 from linod_systemd.capture import Capture
 from linod_systemd.logfile import LinoLogHandler
 from linod_systemd.models import Job, JobRule
@@ -22,11 +22,11 @@ def attached(site: conf.Site, rule: JobRule, job: Job, level: int, *, to_stderr:
     :param level: the least level that is captured and logged.
     :param to_stderr: for a run by hand; in a unit stderr is the journal, which has the records already.
     """
-    captured = Capture(level)
+    captured = Capture(level, django_settings.get("LINOD_MESSAGE_CHARACTERS") // 2)
     captured.addFilter(lambda record: record.name != "linod.execute")
     fields = {"LINOD_SITE": site.name, "LINOD_RULE": rule.name, "LINOD_JOB": str(job.pk or job.uuid)}
     lino_log = LinoLogHandler(site.log_file, source.current().formatter())
-    handlers: list[logging.Handler] = [captured, journal.handler(fields), lino_log]
+    handlers: list[logging.Handler] = [captured, journal.Handler(fields), lino_log]
     if to_stderr:
         handlers.append(_terminal())
     root = logging.getLogger()

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from systemd import journal
+
+from linod_systemd.visible import storable
 
 MOST_LINES = 2000
 MOST_CHARACTERS = 64_000
@@ -28,9 +30,31 @@ SUCCESS = "7ad2d189f7e94e70a38c781354912448"
 Units = re.Pattern[str] | None
 
 
-def handler(fields: dict[str, str]) -> logging.Handler:
-    """A handler that sends each record to journald with these fields (LINOD_SITE, …)."""
-    return journal.JournalHandler(SYSLOG_IDENTIFIER="linod", **fields)  # type: ignore[no-any-return]
+class Handler(logging.Handler):
+    """Sends each record to journald with these fields (LINOD_SITE, …), and no others of the record's own.
+
+    Not systemd-python's JournalHandler: it sends all that a record holds, so that ``extra=`` could put
+    another LINOD_JOB in the place of ours, and loses a record with half of a surrogate pair.
+    """
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__()
+        self.fields = {name: storable(value) for name, value in fields.items()}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            journal.send(
+                storable(self.format(record)),
+                PRIORITY=journal.JournalHandler.map_priority(record.levelno),
+                SYSLOG_IDENTIFIER="linod",
+                LOGGER=storable(record.name),
+                CODE_FILE=storable(record.pathname),
+                CODE_LINE=record.lineno,
+                CODE_FUNC=storable(record.funcName or ""),
+                **self.fields,
+            )
+        except Exception:
+            self.handleError(record)
 
 
 @dataclass(frozen=True)

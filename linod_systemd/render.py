@@ -119,7 +119,7 @@ def job_units(
         "rule": rule,
         "per_user": per_user,
         "service": service,
-        "client": client if site.preload else None,
+        "client": client if site.preload and site.supervisor else None,
     }
     escaped = unitnames.escape(rule.name)
     failure = f"linod-failure-{site.name}@{escaped}.service"
@@ -186,11 +186,9 @@ def drop_in_name(site: Site) -> str:
 
 def drop_in(site: Site, timers: list[str], *, per_user: bool) -> str:
     """The drop-in of linod.target that keeps the site's own units and these timers up."""
-    own = [
-        unitnames.supervisor(site.name),
-        f"linod-generate@{site.name}.path",
-        unitnames.generate_timer(site.name),
-    ]
+    own = [f"linod-generate@{site.name}.path", unitnames.generate_timer(site.name)]
+    if site.supervisor:
+        own.append(unitnames.supervisor(site.name))
     if not per_user:
         own.append(unitnames.journal_socket(site.name))
     return render("linod.target.conf.j2", mark=mark(site.name), upheld=[*own, *timers])

@@ -237,7 +237,7 @@ class Supervisor:
 def _logging(site: conf.Site) -> Iterator[None]:
     root = logging.getLogger()
     lino_log = LinoLogHandler(site.log_file, source.current().formatter())
-    handlers = [journal.handler({"LINOD_SITE": site.name}), lino_log]
+    handlers = [journal.Handler({"LINOD_SITE": site.name}), lino_log]
     root.setLevel(logging.INFO)
     for handler in handlers:
         root.addHandler(handler)

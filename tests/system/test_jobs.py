@@ -86,6 +86,31 @@ def test_print_reaches_the_journal_under_its_unit(shop: Machine) -> None:
     assert "a plain print" in [json.loads(line)["MESSAGE"] for line in lines]
 
 
+def test_odd_bytes_do_no_harm_and_forge_nothing(shop: Machine) -> None:
+    done = shop.run("linod-run", "--site", "shop", "says_odd_things")
+    assert "Grüße ✓" in done.stdout
+    job = next(iter(jobs(shop, "says_odd_things", "shop")))
+    assert job["status"] == "success"
+    assert "nul \\x00 end" in job["message"] and "half \\udc80 a pair" in job["message"]
+    entries = shop.sh(f"journalctl -o json _SYSTEMD_INVOCATION_ID={job['invocation_id']}").splitlines()
+    records = [entry for entry in map(json.loads, entries) if "LINOD_JOB" in entry]
+    assert len(records) == 7
+    assert {(entry["LINOD_SITE"], entry["LINOD_JOB"]) for entry in records} == {("shop", str(job["id"]))}
+    lines = shop.read("/var/log/linod/shop/lino.log").splitlines()
+    assert [line for line in lines if line.endswith("CRITICAL [linod.job 1] : forged")][0].startswith("    ")
+    shown = shop.run("linod", "--site", "shop", "show", str(job["id"])).stdout
+    assert "\x1b" not in shown and "\\x1b[31mred" in shown
+
+
+def test_flood_is_kept_in_bounds(shop: Machine) -> None:
+    shop.run("linod-run", "--site", "shop", "floods")
+    job = next(iter(jobs(shop, "floods", "shop")))
+    assert job["status"] == "success"
+    assert job["message"].startswith("line 0\n") and job["message"].endswith("line 99999")
+    assert "characters cut here" in job["message"] and len(job["message"]) < 65_000
+    assert int(shop.sh("grep -c ': line ' /var/log/linod/shop/lino.log")) == 100_000
+
+
 def test_a_rule_runs_once_at_a_time(shop: Machine) -> None:
     start(shop, "sleeps")
     shop.poll(

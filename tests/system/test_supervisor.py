@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.machine import Machine
-from tests.system.support import active_timers, ended_job, failed_units, rules, show
+from tests.system.support import active_timers, ended_job, failed_units, jobs, rules, show
 
 UNIT = "linod-supervisor@default.service"
 
@@ -71,6 +71,16 @@ def test_reload_of_broken_code_keeps_the_old_and_says_so(shop: Machine) -> None:
     shop.poll(said, 40, "the status to say so")
     assert "no_such_module" in show(shop, unit, "StatusText")
     assert show(shop, unit, "ActiveState") == "active"
+
+
+def test_switched_off_in_the_sites_file_the_rest_goes_on(machine: Machine) -> None:
+    machine.sh("echo 'supervisor = false' >> /etc/linod/default.toml")
+    machine.sh("linod-generate-units && systemctl daemon-reload")
+    machine.poll(lambda: show(machine, UNIT, "ActiveState") == "inactive", 20, "the supervisor to stop")
+    machine.run("linod-run", "clear_seen_messages")
+    machine.sh("linod cancel checkdata")
+    machine.poll(lambda: "linod-checkdata" not in active_timers(machine), 10, "the timer to stop")
+    assert [job["warm"] for job in jobs(machine, "clear_seen_messages")] == [False]
 
 
 def test_failure_cancelled_rules_are_enabled_at_its_start_and_persons_not(shop: Machine) -> None:

@@ -15,7 +15,7 @@ def record(text: str, level: int = logging.INFO) -> logging.LogRecord:
 
 
 def test_short_message_is_whole() -> None:
-    captured = Capture(logging.INFO)
+    captured = Capture(logging.INFO, half=1000)
     captured.handle(record("one"))
     captured.handle(record("two\nlines"))
     assert captured.text() == "one\ntwo\nlines"
@@ -36,6 +36,6 @@ def test_long_message_keeps_both_ends_and_counts_the_rest(lines: list[str]) -> N
 
 
 def test_what_postgresql_refuses_is_escaped() -> None:
-    captured = Capture(logging.INFO)
+    captured = Capture(logging.INFO, half=1000)
     captured.add("a\0b\udc80c")
     assert captured.text() == "a\\x00b\\udc80c"

@@ -173,6 +173,24 @@ def says_this_and_that(ar: Any) -> None:
 
 
 @background_task(every_unit="never")
+def says_odd_things(ar: Any) -> None:
+    """Bytes that are no text, and what would pass for something else."""
+    os.write(1, b"\xff\xfe\x00 bytes\n")
+    print("Grüße ✓", flush=True)
+    ar.info("nul \0 end")
+    ar.info("half \udc80 a pair")
+    ar.info("\x1b[31mred")
+    ar.info("one\n2026-01-01 00:00:00,000 CRITICAL [linod.job 1] : forged")
+    ar.logger.info("extra", extra={"LINOD_JOB": "0", "LINOD_SITE": "default", "PRIORITY": "0"})
+
+
+@background_task(every_unit="never")
+def floods(ar: Any) -> None:
+    for number in range(100_000):
+        ar.info("line %d", number)
+
+
+@background_task(every_unit="never")
 def does_nothing(ar: Any) -> None:
     pass
 
