@@ -9,11 +9,13 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tests.machine import SOURCE, Machine, Workshop
-from tests.system.support import active_timers
+from tests.system.support import active_timers, show, switch_off
 
 REPEAT = 30
+CANCELS = 15
 
 
 def seconds(do: Callable[[], object]) -> float:
@@ -70,14 +72,33 @@ def _cancel(machine: Machine) -> None:
     def cancelled() -> None:
         until("checkdata", False)
 
+    switch_off(machine, "linod-supervisor@default.service")  # no other process of ours is alive
+    command = median(lambda: machine.sh("linod status"), 5)
+    say("linod status, for comparison", command, command)
     times = []
-    for _ in range(5):
+    for _ in range(CANCELS):
         machine.sh("linod cancel checkdata")
         times.append(seconds(cancelled))
         machine.sh("linod enable checkdata")
         until("checkdata", True)
-    say("a cancelled rule's timer stops after (aim: 2,000 ms)", statistics.median(times))
-    say("  the slowest of 5", max(times))
+    say("a cancelled rule's timer stops after (aim: 2,000 ms)", statistics.median(times), command)
+    say(f"  the slowest of {CANCELS}", max(times), command)
+    _run_now(machine, command)
+
+
+def _run_now(machine: Machine, command: float) -> None:
+    unit, name = "linod-clear_seen_messages.service", "InactiveExitTimestampMonotonic"
+
+    def started(before: str) -> None:
+        machine.poll(lambda: show(machine, unit, name) != before, 20, "the start")
+
+    times = []
+    for _ in range(CANCELS):
+        before = show(machine, unit, name)
+        machine.run("linod", "run", "clear_seen_messages", user="linod")
+        times.append(seconds(partial(started, before)))
+    say("linod run: its unit starts after (aim: 2,000 ms)", statistics.median(times), command)
+    say(f"  the slowest of {CANCELS}", max(times), command)
 
 
 def _generate(machine: Machine) -> None:

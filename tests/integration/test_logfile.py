@@ -7,7 +7,10 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from linod_systemd.logfile import FORMAT, LinoLogHandler, one_record
 
@@ -25,8 +28,24 @@ for number in range(int(sys.argv[3])):
 """
 
 
-def test_eighty_thousand_whole_lines_while_it_is_rotated(tmp_path: Path) -> None:
-    path = tmp_path / "lino.log"
+def rename(path: Path, number: int) -> None:
+    path.rename(path.with_name(f"lino.log.{number}"))
+
+
+def logrotate(path: Path, number: int) -> None:
+    """The real one, with the words of units/linod.logrotate."""
+    configuration = path.parent.parent / "logrotate.conf"
+    configuration.write_text(f"{path} {{\n rotate 1000\n missingok\n notifempty\n nocreate\n}}\n")
+    state = path.parent.parent / "logrotate.state"
+    subprocess.run(["logrotate", "--force", "--state", str(state), str(configuration)], check=True)
+
+
+@pytest.mark.parametrize("rotate", [rename, pytest.param(logrotate, marks=pytest.mark.long)])
+def test_eighty_thousand_whole_lines_while_it_is_rotated(
+    tmp_path: Path, rotate: Callable[[Path, int], None]
+) -> None:
+    (tmp_path / "log").mkdir(mode=0o755)
+    path = tmp_path / "log" / "lino.log"
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITE, str(path), str(number), str(RECORDS)])
         for number in range(WRITERS)
@@ -34,11 +53,11 @@ def test_eighty_thousand_whole_lines_while_it_is_rotated(tmp_path: Path) -> None
     rotated = 0
     while any(writer.poll() is None for writer in writers):
         if path.exists():
-            path.rename(tmp_path / f"lino.log.{rotated}")
+            rotate(path, rotated)
             rotated += 1
         time.sleep(0.2)
     assert [writer.returncode for writer in writers] == [0] * WRITERS
-    lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
+    lines = [line for file in path.parent.iterdir() for line in file.read_text().splitlines()]
     pattern = re.compile(
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO \[writer \d+\] : writer (\d+) record (\d+) (x*)"
     )
