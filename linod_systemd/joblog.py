@@ -25,6 +25,8 @@ def attached(site: conf.Site, rule: JobRule, job: Job, level: int, *, to_stderr:
     captured = Capture(level, django_settings.get("LINOD_MESSAGE_CHARACTERS") // 2)
     captured.addFilter(lambda record: record.name != "linod.execute")
     fields = {"LINOD_SITE": site.name, "LINOD_RULE": rule.name, "LINOD_JOB": str(job.pk or job.uuid)}
+    if job.invocation_id:
+        fields["LINOD_INVOCATION"] = job.invocation_id
     lino_log = LinoLogHandler(site.log_file, source.current().formatter())
     handlers: list[logging.Handler] = [captured, journal.Handler(fields), lino_log]
     if to_stderr:

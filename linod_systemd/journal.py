@@ -65,10 +65,10 @@ class Line:
     is_printed: bool
 
 
-def follow(invocation_id: str) -> Iterator[Line | None]:
+def follow(site: str, user: int, invocation_id: str) -> Iterator[Line | None]:
     """What the processes of an invocation of a unit say, from its beginning; None: no more for now."""
     reader = journal.Reader()  # closed when it is forgotten; `closing` would close it at the first None
-    reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id)
+    _match_processes(reader, site, user, invocation_id)
     while True:
         for entry in reader:
             yield Line(_message(entry), entry.get("_TRANSPORT") == "stdout")
@@ -85,17 +85,26 @@ class Start:
     instant: datetime
 
 
-def text_of_invocation(invocation_id: str, since: datetime | None, units: Units) -> str:
+def text_of_invocation(site: str, user: int, invocation_id: str, since: datetime | None, units: Units) -> str:
     """The last lines that the processes of this invocation of a unit logged, and PID 1 about it.
 
+    :param user: the number of the site's user.
     :param since: leave out what is older (aware).
     """
     with closing(journal.Reader()) as reader:
-        reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id)
+        _match_processes(reader, site, user, invocation_id)
         reader.add_disjunction()
         reader.add_match(INVOCATION_ID=invocation_id)
         reader.add_match(_PID=1)
         return _text(reader, since, units)
+
+
+def _match_processes(reader: journal.Reader, site: str, user: int, invocation_id: str) -> None:
+    """Of what a process said just before it was killed, journald no longer finds the unit, only the user,
+    which the kernel tells it; so what says of itself that it is of this invocation counts, too."""
+    reader.add_match(LINOD_SITE=site, LINOD_INVOCATION=invocation_id, _UID=user)
+    reader.add_disjunction()
+    reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id)
 
 
 def text_of_job(site: str, job: int, user: int) -> str:
@@ -139,6 +148,8 @@ def end_of_invocation(invocation_id: str, units: Units) -> dict[str, str]:
 
 
 def _is_told(entry: dict[str, object], units: Units) -> bool:
+    if entry.get("_PID") != 1 and "_SYSTEMD_UNIT" not in entry:
+        return "LINOD_INVOCATION" in entry  # matched with its user
     unit = str(entry.get("UNIT" if entry.get("_PID") == 1 else "_SYSTEMD_UNIT", ""))
     return units is None or units.fullmatch(unit) is not None
 

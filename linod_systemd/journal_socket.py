@@ -68,7 +68,7 @@ def answer(site: str, user: int, question: dict[str, Any]) -> Any:
     match question["about"]:
         case "invocation":
             since = question["since"] and datetime.fromisoformat(question["since"])
-            return journal.text_of_invocation(_invocation_id(question), since, ours)
+            return journal.text_of_invocation(site, user, _invocation_id(question), since, ours)
         case "end":
             return journal.end_of_invocation(_invocation_id(question), ours)
         case "starts":

@@ -30,7 +30,8 @@ def text_of_invocation(invocation_id: str, since: datetime | None = None) -> str
     :param since: leave out what is older (aware).
     """
     question = {"about": "invocation", "invocation_id": invocation_id, "since": since and since.isoformat()}
-    return _text(question, lambda: journal.text_of_invocation(invocation_id, since, None))
+    site, user = conf.this_site().name, os.geteuid()
+    return _text(question, lambda: journal.text_of_invocation(site, user, invocation_id, since, None))
 
 
 def text_of_job(site: str, job: int) -> str:

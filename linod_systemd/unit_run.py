@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from linod_systemd import border, conf, journal, systemd, unitnames
+from linod_systemd import border, conf, identity, journal, systemd, unitnames
 from linod_systemd.bus import Bus
 from linod_systemd.errors import AlreadyRunning, LinodError
 from linod_systemd.nearest import no_such_rule
@@ -49,7 +49,7 @@ def run(site: conf.Site, rule: str) -> int:
         before = bus.get("Unit", "InvocationID", unit)
         with _stopping(bus, unit) as asked:
             bus.start(unit)
-            _follow(bus, unit, before)
+            _follow(bus, site, unit, before)
         return _exit_code(bus, unit, rule, asked)
 
 
@@ -59,14 +59,15 @@ def _check_known(site: conf.Site, rule: str) -> None:
         raise no_such_rule(rule, [known.name for known in rules.rules] if rules else [])
 
 
-def _follow(bus: Bus, unit: str, before: bytes) -> None:
+def _follow(bus: Bus, site: conf.Site, unit: str, before: bytes) -> None:
     """Print what the run that is not ``before`` says, until it has ended."""
+    user = identity.account_of(site).pw_uid
     reading: Iterator[journal.Line | None] | None = None
     while True:
         state = bus.get("Unit", "ActiveState", unit)
         invocation = bus.get("Unit", "InvocationID", unit)
         if reading is None and invocation != before and invocation:
-            reading = journal.follow(bytes(invocation).hex())
+            reading = journal.follow(site.name, user, bytes(invocation).hex())
         ended = state in ENDED and (reading is not None or not bus.has_job(unit))
         if ended:
             systemd.run(["journalctl", "--sync"], check=False)
