@@ -56,11 +56,21 @@ def machine(workshop: Workshop, base: Path, installed: str) -> Iterator[Machine]
         yield made
 
 
+@pytest.fixture(scope="session")
+def with_shop(workshop: Workshop, base: Path, installed: str) -> str:
+    """The layer with a second site, ``shop``, whose procedures misbehave."""
+    with Machine(workshop, base, [installed]) as machine:
+        await_supervisor(machine, "default")
+        add_shop(machine)
+        return machine.snapshot()
+
+
 @pytest.fixture
-def shop(machine: Machine) -> Machine:
-    """The same with a second site, ``shop``, whose procedures misbehave."""
-    add_shop(machine)
-    return machine
+def shop(workshop: Workshop, base: Path, installed: str, with_shop: str) -> Iterator[Machine]:
+    """A fresh machine on which both sites run."""
+    with Machine(workshop, base, [installed, with_shop]) as made:
+        await_supervisor(made, "shop")
+        yield made
 
 
 @pytest.fixture
