@@ -8,8 +8,9 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils import timezone
 
-from linod_systemd.demo.models import Event, MailMode, User
+from linod_systemd.demo.models import Event, MailMode, Message, User
 
 Checker = Callable[[Any], Iterable[str]]
 _checkers: list[tuple[type[Model], Checker]] = []
@@ -52,6 +53,16 @@ def full_clean(row: Model) -> Iterator[str]:
 def mail_needs_an_address(user: User) -> Iterator[str]:
     if user.mail_mode != MailMode.NEVER and not user.email:
         yield f"{user} wants mail ({user.mail_mode}) and has no address"
+
+
+@checker(Message)
+def mail_has_a_known_end(message: Message) -> Iterator[str]:
+    """Of a run that died: only a person can tell whether to send it again."""
+    if Message.objects.filter(pk=message.pk).unknown(timezone.now()).exists():
+        yield (
+            f"{message} was handed over to the mail server at {message.handed_over:%Y-%m-%d %H:%M}, and"
+            " nobody knows whether it was taken: in the admin, send it again or take it for sent"
+        )
 
 
 @checker(Event)

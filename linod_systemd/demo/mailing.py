@@ -1,14 +1,15 @@
 """Pending messages → SMTP. What cannot be sent stays pending, and goes out later.
 
-A message is held while it is sent, so that no two runs send it, and marked as sent right after the
-server has taken it: should the process die between the two, it is mailed a second time once the hold is
-over, which is better than never. One that the server refuses waits a while, and holds up no other.
+A message is marked before it is handed over, so that it is never sent twice: should the process die before
+it knows what the server says, or the connection break while the server has the text, its end is unknown,
+and it is listed for a person to decide. One that the server refuses waits a while, and holds up no other.
 """
 
 from __future__ import annotations
 
 import logging
 import smtplib
+import traceback
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
@@ -50,16 +51,17 @@ def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logge
     connection = get_connection()
     try:
         for user, messages in waiting:
-            connection.open()  # before anything is held; does nothing while it is open
-            held = [message for message in messages if message.hold()]
-            if not held:
+            connection.open()  # before anything is marked; does nothing while it is open
+            marked = [message for message in messages if message.hand_over()]
+            if not marked:
                 continue  # another run has sent them
-            refusal = _send(connection, user, held)
+            refusal = _send(connection, user, marked)
             if refusal is None:
                 sent, hang_ups = sent + 1, 0
                 continue
             refused += 1
-            logger.warning("the mail to %s was refused and stays pending: %s", user.email, refusal)
+            end = "has an unknown end" if _is_unknown(refusal) else "was refused and stays pending"
+            logger.warning("the mail to %s %s: %s", user.email, end, refusal)
             _close(connection, logger)  # servers count the errors of a connection, and then hang up
             hang_ups = hang_ups + 1 if _is_hang_up(refusal) else 0
             if hang_ups == PATIENCE:
@@ -83,16 +85,27 @@ def _send(connection: BaseEmailBackend, user: User, messages: list[Message]) -> 
     try:
         mail.send()
     except (smtplib.SMTPException, ValueError) as error:
+        if _is_unknown(error):
+            return error
         if isinstance(error, smtplib.SMTPSenderRefused) and error.smtp_code != TOO_LARGE:
-            _for_each(Message.release, messages)
+            _for_each(Message.take_back, messages)
             raise  # it would refuse all others, too
         _for_each(Message.postpone, messages)
         return error
-    except BaseException:
-        _for_each(Message.release, messages)
+    except BaseException as error:
+        if not _is_unknown(error):
+            _for_each(Message.take_back, messages)
         raise
     Message.objects.filter(pk__in=[message.pk for message in messages]).update(sent=timezone.now())
     return None
+
+
+def _is_unknown(error: BaseException) -> bool:
+    """Whether the server may have the text, and has given no answer to it."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        return False
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(frame.f_code is smtplib.SMTP.data.__code__ for frame in frames)
 
 
 def _compose(connection: BaseEmailBackend, user: User, messages: list[Message]) -> EmailMessage:

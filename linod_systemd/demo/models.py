@@ -13,7 +13,7 @@ from django.db import models
 from django.utils import timezone
 
 # Longer than the server may take for one mail (EMAIL_TIMEOUT for each of its few answers).
-HOLD = timedelta(minutes=15)
+HAND_OVER = timedelta(minutes=15)
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 
@@ -32,15 +32,20 @@ class User(AbstractUser):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    def unheld(self, now: datetime) -> MessageQuerySet:
-        """Those not sent yet that no run holds, and whose wait after a refusal is over."""
+    def waiting(self, now: datetime) -> MessageQuerySet:
+        """Those that were not handed over yet, and whose wait after a refusal is over."""
         over = models.Q(not_before__isnull=True) | models.Q(not_before__lte=now)
-        return self.filter(over, sent__isnull=True)
+        return self.filter(over, sent__isnull=True, handed_over__isnull=True)
+
+    def unknown(self, now: datetime) -> MessageQuerySet:
+        """Those that were handed over, and nobody knows whether the server took them: the run died."""
+        return self.filter(sent__isnull=True, handed_over__lte=now - HAND_OVER)
 
     def pending(self, mode: MailMode) -> MessageQuerySet:
         """Those still to be mailed, to active users of this mail mode, oldest first."""
-        unheld = self.unheld(timezone.now())
-        mailed = unheld.filter(seen__isnull=True, user__mail_mode=mode, user__is_active=True)
+        mailed = self.waiting(timezone.now()).filter(
+            seen__isnull=True, user__mail_mode=mode, user__is_active=True
+        )
         return mailed.exclude(user__email="").select_related("user").order_by("created", "pk")
 
 
@@ -57,7 +62,13 @@ class Message(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text="Held by a run, or waiting after a refusal, until then.",
+        help_text="It was refused, and waits until then.",
+    )
+    handed_over = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the mail server was about to get it: it is never handed over twice by itself.",
     )
 
     objects = MessageQuerySet.as_manager()
@@ -68,23 +79,23 @@ class Message(models.Model):
     def __str__(self) -> str:
         return self.subject
 
-    def hold(self) -> bool:
-        """Keep other runs from mailing this; whether it was still to be mailed.
+    def hand_over(self) -> bool:
+        """Mark it before the server gets it; whether it was still to be mailed.
 
-        A run that is killed leaves its hold, and once HOLD is over another run sends the message.
+        Who finds it marked does not mail it, whatever has become of the run: a person decides then.
         """
         now = timezone.now()
-        return Message.objects.filter(pk=self.pk).unheld(now).update(not_before=now + HOLD) == 1
+        return Message.objects.filter(pk=self.pk).waiting(now).update(handed_over=now) == 1
 
-    def release(self) -> None:
-        """Give up the hold: the message was not tried."""
-        Message.objects.filter(pk=self.pk).update(not_before=None)
+    def take_back(self) -> None:
+        """Undo the mark: the server has not got it."""
+        Message.objects.filter(pk=self.pk).update(handed_over=None)
 
     def postpone(self) -> None:
         """Try again when it is twice as old as now: the server is not asked the same at every run."""
         now = timezone.now()
         wait = min(max(now - self.created, SHORTEST_WAIT), LONGEST_WAIT)
-        Message.objects.filter(pk=self.pk).update(not_before=now + wait)
+        Message.objects.filter(pk=self.pk).update(handed_over=None, not_before=now + wait)
 
 
 class Event(models.Model):

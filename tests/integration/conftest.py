@@ -48,6 +48,7 @@ class MailServer:
 
     ``refused``: recipients that it answers with 550. ``cut_off``: those on whom it hangs up, with the
     reply 421 or none (``hangs_up_silently``), as servers do that have had enough of a client.
+    ``breaks_after_text``: those whose mail it takes, and of whom it says so to nobody.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class MailServer:
         self.refused: set[str] = set()
         self.cut_off: set[str] = set()
         self.hangs_up_silently = False
+        self.breaks_after_text: set[str] = set()
         self.refused_senders: set[str] = set()
         self.controller: Any = None
 
@@ -97,6 +99,8 @@ class MailServer:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        if self.breaks_after_text & set(envelope.rcpt_tos):
+            server.transport.abort()
         return "250 OK"
 
 

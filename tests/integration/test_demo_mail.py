@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from linod_systemd import conf, execute
 from linod_systemd.choices import Status
 from linod_systemd.demo import mailing
-from linod_systemd.demo.models import MailMode, Message
+from linod_systemd.demo.models import MailMode, Message, Problem, User
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.tasks import Tasks
@@ -221,14 +221,48 @@ def test_a_run_that_began_with_an_older_list_sends_nothing_twice(run: Run, mail_
     assert mail_server.recipients() == ["anna@example.org"]
 
 
-def test_what_a_killed_run_held_goes_out_once_its_hold_is_over(run: Run, mail_server: MailServer) -> None:
+def test_what_a_killed_run_handed_over_is_listed_and_not_sent_again(
+    run: Run, mail_server: MailServer, client: Client
+) -> None:
     message = write(user("anna"))
-    assert message.hold()
+    assert message.hand_over()  # and here the run was killed
+    Message.objects.update(handed_over=timezone.now() - timedelta(minutes=16))
     run(OFTEN)
     assert mail_server.mails == []
-    Message.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    run("checkdata")
+    (problem,) = Problem.objects.filter(checker="mail_has_a_known_end")
+    assert "nobody knows whether it was taken" in problem.message
+    client.force_login(User.objects.create_superuser("root"))
+    address = "/admin/linod_demo/message/"
+    assert "1 message" in client.get(f"{address}?mail=unknown").content.decode()
+    client.post(address, {"action": "send_again", "_selected_action": [message.pk]})
     run(OFTEN)
     assert mail_server.recipients() == ["anna@example.org"]
+    run("checkdata")
+    assert not Problem.objects.filter(checker="mail_has_a_known_end").exists()
+
+
+def test_what_is_taken_for_sent_is_not_sent(run: Run, mail_server: MailServer, client: Client) -> None:
+    message = write(user("anna"))
+    assert message.hand_over()
+    client.force_login(User.objects.create_superuser("root"))
+    client.post("/admin/linod_demo/message/", {"action": "take_for_sent", "_selected_action": [message.pk]})
+    message.refresh_from_db()
+    assert message.sent == message.handed_over is not None
+
+
+def test_connection_that_breaks_after_the_text_leaves_an_unknown_end(
+    run: Run, mail_server: MailServer
+) -> None:
+    message, other = write(user("anna")), write(user("ben"))
+    mail_server.breaks_after_text = {"anna@example.org"}
+    run(OFTEN)
+    message.refresh_from_db()
+    assert (message.sent, message.not_before) == (None, None) and message.handed_over is not None
+    other.refresh_from_db()
+    assert other.sent is not None
+    run(OFTEN)
+    assert mail_server.recipients() == ["anna@example.org", "ben@example.org"]
 
 
 @pytest.mark.django_db(transaction=True)
