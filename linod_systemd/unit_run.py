@@ -64,11 +64,12 @@ def _follow(bus: Bus, site: conf.Site, unit: str, before: bytes) -> None:
     user = identity.account_of(site).pw_uid
     reading: Iterator[journal.Line | None] | None = None
     while True:
-        state = bus.get("Unit", "ActiveState", unit)
+        has_job = bus.has_job(unit)
         invocation = bus.get("Unit", "InvocationID", unit)
         if reading is None and invocation != before and invocation:
             reading = journal.follow(site.name, user, bytes(invocation).hex())
-        ended = state in ENDED and (reading is not None or not bus.has_job(unit))
+        # Asked in this order: what has a new invocation has begun, and what has no job begins no more.
+        ended = bus.get("Unit", "ActiveState", unit) in ENDED and (reading is not None or not has_job)
         if ended:
             systemd.run(["journalctl", "--sync"], check=False)
         for line in reading or ():
