@@ -58,8 +58,6 @@ def test_what_is_no_request_is_told_and_does_not_loop(alone: Machine) -> None:
     alone.poll(lambda: jobs(alone, "warns", "shop"), 40, "what was asked for all the same")
     alone.sh(f"rm -r {REQUESTS}/full")
     assert int(alone.sh(f"{said} | grep -c 'cannot be removed'")) < 6
-    alone.sh(f"rm -r {REQUESTS}/full")
-    alone.poll(lambda: show(alone, "linod-generate@shop.service", "ActiveState") == "inactive", 40, "its end")
 
 
 def test_pause_ends_by_itself(alone: Machine) -> None:
