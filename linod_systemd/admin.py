@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from linod_systemd import clock, pause
 from linod_systemd.choices import CancelledBy
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence import WEEKDAYS, RecurrenceError
 from linod_systemd.tasks import Tasks
+from linod_systemd.visible import visible
 
 if TYPE_CHECKING:
     JobRuleModelForm = forms.ModelForm[JobRule]
@@ -46,6 +50,15 @@ class JobRuleForm(JobRuleModelForm):
             field.choices = [(name, name) for name in names]
 
 
+class RuleActionForm(ActionForm):
+    """What stands beside the choice of an action."""
+
+    until = forms.DateTimeField(
+        required=False, label="until", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    note = forms.CharField(required=False, label="note", max_length=200)
+
+
 @admin.register(JobRule)
 class JobRuleAdmin(JobRuleModelAdmin):
     """List with state and next time; run now, cancel, enable, set up tasks."""
@@ -54,10 +67,11 @@ class JobRuleAdmin(JobRuleModelAdmin):
     list_display = ("name", "interval", "state", "next_time", "last_job")
     list_filter = ("cancelled", "cancelled_by", "every_unit")
     search_fields = ("name", "procedure")
-    actions = ("run_now", "cancel", "enable")
+    actions = ("run_now", "cancel", "enable", "pause_until")
+    action_form = RuleActionForm
     change_list_template = "admin/linod_systemd/jobrule/change_list.html"
     fieldsets = (
-        (None, {"fields": ("name", "procedure", "seqno", "cancelled", "log_level")}),
+        (None, {"fields": ("name", "procedure", "seqno", "cancelled", "cancelled_note", "log_level")}),
         ("When", {"fields": ("every_unit", "every", ("start_date", "start_time"), WEEKDAYS, "positions")}),
         ("Until", {"fields": (("end_date", "end_time"), "max_events", "timezone")}),
         ("How", {"fields": ("timeout", "retries", "cancel_on_failure", "catch_up", "jitter", "run_after")}),
@@ -70,7 +84,10 @@ class JobRuleAdmin(JobRuleModelAdmin):
     @admin.display(description="state", ordering="cancelled")
     def state(self, rule: JobRule) -> str:
         if rule.cancelled:
-            return f"cancelled by a {rule.cancelled_by}"
+            note = f": {rule.cancelled_note}" if rule.cancelled_note else ""
+            return f"{CancelledBy(rule.cancelled_by).in_words}{note}"
+        if (until := pause.until(rule, clock.utc_now())) is not None:
+            return f"paused until {_local(until)}"
         return "run requested" if rule.requested_at else "live"
 
     @admin.display(description="next time")
@@ -81,30 +98,69 @@ class JobRuleAdmin(JobRuleModelAdmin):
             return f"impossible: {error}"
         if due is None:
             return "–" if rule.cancelled or rule.every_unit == "never" else "ended"
-        local = timezone.localtime(due).strftime("%Y-%m-%d %H:%M:%S")
-        return format_html('<span style="white-space: nowrap">{}</span>', local)
+        return format_html('<span style="white-space: nowrap">{}</span>', _local(due))
 
-    @admin.display(description="last job")
+    @admin.display(description="last run")
     def last_job(self, rule: JobRule) -> str:
-        job = rule.jobs.first()
-        return f"{job.status} (#{job.pk})" if job else "–"
+        job = rule.jobs.started().first()
+        if job is None:
+            return "–"
+        address = reverse("admin:linod_systemd_job_change", args=[job.pk])
+        seconds = f" in {job.seconds:.2f} s" if job.seconds is not None else ""
+        start = _local(clock.from_database(job.start_datetime))
+        return format_html('<a href="{}">{}</a> {}{}', address, start, job.status, seconds)
 
-    @admin.action(description="Run now", permissions=["change"])
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("linod_systemd.run_jobrule")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("linod_systemd.cancel_jobrule")
+
+    def has_enable_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("linod_systemd.enable_jobrule")
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("linod_systemd.pause_jobrule")
+
+    def has_setup_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("linod_systemd.setup_jobrule")
+
+    @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = JobRule.objects.filter(pk__in=rules.values("pk")).request()
+        count = _chosen(rules).request()
         messages.success(request, f"{_rules(count)} asked to run; see Jobs.")
 
-    @admin.action(description="Cancel", permissions=["change"])
+    @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = JobRule.objects.filter(pk__in=list(rules.values_list("pk", flat=True))).cancel(
-            CancelledBy.PERSON
-        )
+        count = _chosen(rules).cancel(CancelledBy.PERSON, request.POST.get("note", ""))
         messages.success(request, f"{_rules(count)} cancelled: no timer starts them.")
 
-    @admin.action(description="Enable", permissions=["change"])
+    @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = JobRule.objects.filter(pk__in=list(rules.values_list("pk", flat=True))).enable()
+        count = _chosen(rules).enable()
         messages.success(request, f"{_rules(count)} enabled: timers start them.")
+
+    @admin.action(description="Pause until", permissions=["pause"])
+    def pause_until(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
+        form = RuleActionForm(request.POST)
+        del form.fields["action"]  # Django has chosen that already
+        until = form.cleaned_data.get("until") if form.is_valid() else None
+        if until is None:
+            messages.error(request, "Say until when, in the field beside the action.")
+            return
+        chosen = list(_chosen(rules))
+        try:
+            for rule in chosen:
+                pause.begin(rule, clock.from_database(until), form.cleaned_data["note"])
+        except pause.PauseError as error:
+            messages.error(request, str(error))
+            return
+        until_text = _local(clock.from_database(until))
+        messages.success(request, f"{_rules(len(chosen))} paused until {until_text}.")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        context = {"has_setup_permission": self.has_setup_permission(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def get_urls(self) -> list[URLPattern]:
         setup = path("setup/", self.admin_site.admin_view(self.set_up), name="linod_systemd_jobrule_setup")
@@ -112,9 +168,19 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     def set_up(self, request: HttpRequest) -> HttpResponse:
         """Tasks.setup(), by a button, as it needs no rule to be chosen."""
-        if request.method == "POST" and self.has_change_permission(request):
+        if request.method == "POST" and self.has_setup_permission(request):
             messages.success(request, f"Tasks set up: {Tasks().setup()}.")
         return HttpResponseRedirect(reverse("admin:linod_systemd_jobrule_changelist"))
+
+
+def _chosen(rules: QuerySet[JobRule]) -> Any:
+    """The same rows, by the manager that exports what it changes."""
+    return JobRule.objects.filter(pk__in=list(rules.values_list("pk", flat=True)))
+
+
+def _local(instant: datetime) -> str:
+    """An instant on the site's wall clock, with its zone."""
+    return timezone.localtime(instant, timezone.get_default_timezone()).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _rules(count: int) -> str:
@@ -130,12 +196,33 @@ class JobAdmin(JobModelAdmin):
     search_fields = ("rule_name", "reason", "message")
     date_hierarchy = "start_datetime"
 
+    fields = (
+        ("rule_name", "status", "reason"),
+        ("start_datetime", "end_datetime", "seconds"),
+        ("trigger", "slot", "attempt"),
+        ("host", "invocation_id", "exit_code"),
+        "log",
+    )
+    readonly_fields = ("seconds", "slot", "log")
+
     @admin.display(description="seconds")
     def seconds(self, job: Job) -> str:
-        return f"{(job.end_datetime - job.start_datetime).total_seconds():.2f}" if job.end_datetime else "–"
+        return "–" if job.seconds is None else f"{job.seconds:.2f}"
+
+    @admin.display(description="slot")
+    def slot(self, job: Job) -> str:
+        return _local(job.slot) if job.slot else "–"
+
+    @admin.display(description="log")
+    def log(self, job: Job) -> str:
+        """Whatever a job printed is data: escaped, with its control characters visible."""
+        return format_html('<pre style="white-space: pre-wrap; margin: 0">{}</pre>', visible(job.message))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         return False

@@ -30,8 +30,16 @@ class Trigger(models.TextChoices):
 
 
 class CancelledBy(models.TextChoices):
-    """Who cancelled a rule; ``Tasks.setup()`` enables again what a failure cancelled."""
+    """Who cancelled a rule; ``Tasks.setup()`` enables again what a failure cancelled, what has come back."""
 
     NOBODY = "", "nobody"
     FAILURE = "failure"
     PERSON = "person"
+    VANISHED = "vanished"
+
+    @property
+    def in_words(self) -> str:
+        """What a status says of such a rule."""
+        if self == CancelledBy.VANISHED:
+            return "its procedure is gone from the code"
+        return f"cancelled by a {self.value}" if self.value else "live"

@@ -37,7 +37,7 @@ def jobs(site: conf.Site, options: argparse.Namespace) -> int:
 
 
 def _job_cells(job: Job, verbose: bool) -> tuple[str, ...]:
-    took = f"{(job.end_datetime - job.start_datetime).total_seconds():.2f}" if job.end_datetime else ""
+    took = "" if job.seconds is None else f"{job.seconds:.2f}"
     start = local(clock.from_database(job.start_datetime))
     used = _used(job) if verbose else ()
     return (str(job.pk), job.rule_name, start, took, *used, job.status, job.trigger, job.reason)

@@ -9,6 +9,8 @@ from django.conf import settings
 DEFAULTS: dict[str, Any] = {
     # Days after which clear_too_old_job_history deletes a job.
     "LINOD_HISTORY_DAYS": 90,
+    # How many runs of each rule it keeps however old they are (at least one), beside the last failure.
+    "LINOD_HISTORY_LEAST": 10,
     # How much of what a job logs is kept in its row; of more, the beginning and the end.
     "LINOD_MESSAGE_CHARACTERS": 64_000,
     # Seconds by which a timer may ring late, where the rule does not make up for missed runs.

@@ -17,7 +17,7 @@ from linod_systemd.request_folder import Taken
 from linod_systemd.rule import RuleSet
 
 STUCK = 1
-STUCK_SECONDS = 10.0  # a request that stays starts the generator again and again
+STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
 
 
 @dataclass(frozen=True)

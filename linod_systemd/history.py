@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-
-from django.db.models import Max
 
 from linod_systemd import clock, django_settings
 from linod_systemd.choices import Status
@@ -17,11 +16,11 @@ BATCH = 1000
 
 @schedule_daily()
 def clear_too_old_job_history(ar: Any) -> None:
-    """Delete jobs older than the setting LINOD_HISTORY_DAYS (90), but for each rule's last."""
+    """Delete jobs older than LINOD_HISTORY_DAYS, but for each rule's last few and its last failure."""
     days = django_settings.get("LINOD_HISTORY_DAYS")
     limit = clock.to_database(clock.utc_now() - timedelta(days=days))
-    last = Job.objects.filter(rule__isnull=False).values("rule").annotate(last=Max("pk")).values("last")
-    old = Job.objects.filter(start_datetime__lt=limit).exclude(status=Status.RUNNING).exclude(pk__in=last)
+    kept = list(_kept(django_settings.get("LINOD_HISTORY_LEAST")))
+    old = Job.objects.filter(start_datetime__lt=limit).exclude(status=Status.RUNNING).exclude(pk__in=kept)
     deleted = 0
     while True:
         # Small transactions: a long one would keep the other jobs from writing their rows (SQLite).
@@ -30,3 +29,11 @@ def clear_too_old_job_history(ar: Any) -> None:
             break
         deleted += Job.objects.filter(pk__in=batch).delete()[0]
     ar.info("deleted %d jobs that are older than %d days", deleted, days)
+
+
+def _kept(least: int) -> Iterator[int]:
+    """The jobs of each rule that stay however old they are: its last runs, and its last failure."""
+    for name in Job.objects.order_by().values_list("rule_name", flat=True).distinct():
+        jobs = Job.objects.filter(rule_name=name)
+        yield from jobs.started().values_list("pk", flat=True)[: max(1, least)]
+        yield from jobs.bad_ends().values_list("pk", flat=True)[:1]

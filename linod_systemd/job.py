@@ -80,6 +80,7 @@ class Job(models.Model):
         )
         indexes = (
             models.Index(fields=("rule", "-start_datetime"), name="linod_job_of_rule"),
+            models.Index(fields=("rule_name", "-start_datetime"), name="linod_job_of_name"),
             models.Index(fields=("status", "-start_datetime"), name="linod_job_by_status"),
             models.Index(fields=("start_datetime",), name="linod_job_by_start"),
         )
@@ -91,6 +92,11 @@ class Job(models.Model):
     def slot(self) -> datetime | None:
         """The occurrence that this job is for (UTC), or None: a person asked for it."""
         return None if self.scheduled_for is None else clock.from_slot(self.scheduled_for)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, or None: it has not ended."""
+        return (self.end_datetime - self.start_datetime).total_seconds() if self.end_datetime else None
 
     def validate_constraints(self, exclude: Any = None) -> None:
         """One run at a time: only a running row can be one too many, which spares a query for each other."""

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from linod_systemd import clock, invocation
-from linod_systemd.choices import Status, Trigger
+from linod_systemd.choices import CancelledBy, Status, Trigger
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def note_cancelled(rule: JobRule) -> None:
         rule,
         [
             Cause(cancelled_at, OFF),
-            Cause(now, f"the rule was cancelled by a {rule.cancelled_by}"),
+            Cause(now, f"the rule was not live: {CancelledBy(rule.cancelled_by).in_words}"),
         ],
     )
 

@@ -65,9 +65,11 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         export.on_commit(self.db)
         return created
 
-    def cancel(self, by: CancelledBy) -> int:
+    def cancel(self, by: CancelledBy, note: str = "") -> int:
         """Cancel the live ones among these; the number of those changed."""
-        return self.live().update(cancelled=True, cancelled_by=by, cancelled_at=clock.now())
+        return self.live().update(
+            cancelled=True, cancelled_by=by, cancelled_at=clock.now(), cancelled_note=note[:200]
+        )
 
     def enable(self) -> int:
         """Enable the cancelled ones among these; the number of those changed."""
@@ -75,7 +77,11 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         for rule in cancelled:
             missed.note_cancelled(rule)
         return cancelled.update(
-            cancelled=False, cancelled_by=CancelledBy.NOBODY, cancelled_at=None, live_since=clock.now()
+            cancelled=False,
+            cancelled_by=CancelledBy.NOBODY,
+            cancelled_at=None,
+            cancelled_note="",
+            live_since=clock.now(),
         )
 
     def request(self) -> int:
@@ -102,6 +108,7 @@ class JobRule(models.Model):
         max_length=10, choices=CancelledBy.choices, default=CancelledBy.NOBODY, blank=True, editable=False
     )
     cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancelled_note = models.CharField(max_length=200, blank=True, default="", help_text="Why.")
     log_level = models.CharField(
         max_length=10,
         choices=[(level.value, level.value) for level in LogLevels],
@@ -154,6 +161,13 @@ class JobRule(models.Model):
     class Meta:
         ordering = ("seqno", "pk")
         base_manager_name = "objects"
+        permissions = (
+            ("run_jobrule", "Can run a job rule now"),
+            ("cancel_jobrule", "Can cancel a job rule"),
+            ("enable_jobrule", "Can enable a job rule"),
+            ("pause_jobrule", "Can pause a job rule"),
+            ("setup_jobrule", "Can set up tasks"),
+        )
 
     def __str__(self) -> str:
         """As in LINOD.txt: ``Job rule #4 <Procedures.checkdata every 1 daily>``."""

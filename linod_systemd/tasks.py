@@ -22,10 +22,10 @@ REST = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Changes:
-    """What setup() did: the names of the rules made, dropped and enabled again."""
+    """What setup() did: the names of the rules made, stopped as their procedure is gone, enabled again."""
 
     created: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class Changes:
             f"{verb} {', '.join(names)}"
             for verb, names in (
                 ("made", self.created),
-                ("dropped", self.dropped),
+                ("stopped, as the procedure is gone:", self.vanished),
                 ("enabled again", self.enabled),
             )
             if names
@@ -56,23 +56,26 @@ class Tasks:
         self.since = clock.utc_now()
 
     def setup(self) -> Changes:
-        """Make rules for new procedures, drop those whose procedure is gone, enable what a failure cancelled.
+        """Make rules for new procedures, stop those whose procedure is gone, enable what a failure cancelled.
 
-        What a person cancelled stays cancelled. The jobs of a dropped rule stay.
+        What a person cancelled stays cancelled. A rule that was stopped keeps its jobs and what a person
+        edited, and goes on when its procedure is back.
         """
         with transaction.atomic():
             source.current().set_up()
             rules = JobRule.objects.select_for_update().filter(mirrors="")
-            gone = rules.exclude(procedure__in=self.procedures.names())
-            dropped = tuple(rule.name for rule in gone)
-            gone.delete()
-            failed = rules.filter(cancelled=True, cancelled_by=CancelledBy.FAILURE)
-            enabled = tuple(rule.name for rule in failed)
+            known_names = self.procedures.names()
+            gone = rules.live().exclude(procedure__in=known_names)
+            vanished = tuple(rule.name for rule in gone)
+            JobRule.objects.filter(name__in=vanished).cancel(CancelledBy.VANISHED)
+            ours = (CancelledBy.FAILURE, CancelledBy.VANISHED)
+            back = rules.filter(cancelled=True, cancelled_by__in=ours, procedure__in=known_names)
+            enabled = tuple(rule.name for rule in back)
             JobRule.objects.filter(name__in=enabled).enable()
             known = set(rules.values_list("procedure", flat=True))
             missing = [procedure for procedure in self.procedures if procedure.name not in known]
             created = tuple(self.create_rule(procedure).name for procedure in missing)
-        return Changes(created, dropped, enabled)
+        return Changes(created, vanished, enabled)
 
     def create_rule(self, procedure: Procedure) -> JobRule:
         """The rule of this name with the procedure's default interval; made if there is none yet."""
@@ -137,7 +140,7 @@ class Tasks:
 
 def _outlook(rule: JobRule) -> str:
     if rule.cancelled:
-        return f"cancelled by a {rule.cancelled_by}"
+        return CancelledBy(rule.cancelled_by).in_words
     try:
         due = rule.next_run()
     except RecurrenceError as error:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from linod_systemd import conf, request_folder
@@ -51,6 +52,45 @@ def test_actions(client: Client) -> None:
     assert JobRule.objects.live().count() == 7
     assert "1 rule was asked to run" in act(client, "run_now", "checkdata")
     assert request_folder.take(conf.this_site().request_directory).run == ["checkdata"]
+
+
+def test_cancel_with_a_note_and_pause(client: Client) -> None:
+    chosen = [JobRule.objects.get(name="checkdata").pk]
+    page(client, LIST, {"action": "cancel", "_selected_action": chosen, "note": "<b>too slow</b>"})
+    assert "cancelled by a person: &lt;b&gt;too slow&lt;/b&gt;" in page(client, LIST)
+    act(client, "enable", "checkdata")
+    assert "Say until when" in act(client, "pause_until", "checkdata")
+    said = {"action": "pause_until", "_selected_action": chosen, "until": "2090-01-02T06:00", "note": "x"}
+    assert "1 rule was paused until 2090-01-02 06:00:00 UTC" in page(client, LIST, said)
+    assert "paused until 2090-01-02 06:00:00 UTC" in page(client, LIST)
+    assert "is past" in page(client, LIST, {**said, "until": "2020-01-02T06:00"})
+
+
+def test_who_may_only_look_can_only_look(client: Client) -> None:
+    reader = User.objects.create_user("reader", is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename__in=["view_jobrule", "view_job"]))
+    client.force_login(reader)
+    text = page(client, LIST)
+    assert "checkdata" in text and "Run now" not in text
+    for action in ("run_now", "cancel", "enable", "pause_until"):
+        act(client, action, "checkdata")
+    page(client, f"{LIST}setup/", {})
+    rule = JobRule.objects.get(name="checkdata")
+    assert (rule.requested_at, rule.cancelled, rule.pauses.count()) == (None, False, 0)
+    reader.user_permissions.add(Permission.objects.get(codename="run_jobrule"))
+    client.force_login(User.objects.get(pk=reader.pk))
+    text = page(client, LIST)
+    assert "Run now" in text and "Pause until" not in text
+    assert "1 rule was asked to run" in act(client, "run_now", "checkdata")
+
+
+def test_what_a_job_printed_is_data(client: Client) -> None:
+    rule = JobRule.objects.get(name="checkdata")
+    said = "<script>alert(1)</script>\x1b[31m red"
+    job = Job.objects.create(rule=rule, rule_name="checkdata", start_datetime=rule.live_since, message=said)
+    text = page(client, f"/admin/linod_systemd/job/{job.pk}/change/")
+    assert "&lt;script&gt;alert(1)" in text and "<script>alert" not in text and "\\x1b[31m red" in text
+    assert client.get(f"/admin/linod_systemd/job/{job.pk}/delete/").status_code == 403
 
 
 def test_set_up_tasks(client: Client) -> None:

@@ -82,7 +82,7 @@ def test_a_summary_without_jobs_is_removed(run: Run) -> None:
     assert summaries("no_such_rule") == {}
 
 
-@override_settings(LINOD_HISTORY_DAYS=30)
+@override_settings(LINOD_HISTORY_DAYS=30, LINOD_HISTORY_LEAST=1)
 def test_the_clearing_of_the_history_leaves_the_summaries(run: Run) -> None:
     Tasks().setup()
     for ago in (200, 100, 60, 31, 30, 29, 2):
@@ -98,12 +98,22 @@ def test_the_clearing_of_the_history_leaves_the_summaries(run: Run) -> None:
     assert {name: summaries(name) for name in before} == before
 
 
+def test_the_last_few_runs_of_a_rule_and_its_last_failure_stay(run: Run) -> None:
+    Tasks().setup()
+    for ago in (300, 290, 280, 270, 260, 250):
+        job("checkdata", ago, status=Status.FAILED if ago == 290 else Status.SUCCESS)
+    with override_settings(LINOD_HISTORY_LEAST=3):
+        run("clear_too_old_job_history")
+    left = Job.objects.filter(rule_name="checkdata").order_by("-start_datetime")
+    assert [one.start_datetime.date() for one in left] == [day(ago) for ago in (250, 260, 270, 290)]
+
+
 def test_a_history_that_is_now_kept_longer_leaves_the_summaries(run: Run) -> None:
     Tasks().setup()
     for ago in (60, 20, 2):
         job("checkdata", ago)
     run("checksummaries")
-    with override_settings(LINOD_HISTORY_DAYS=30):
+    with override_settings(LINOD_HISTORY_DAYS=30, LINOD_HISTORY_LEAST=1):
         run("clear_too_old_job_history")
     before = summaries("checkdata")
     assert 60 in before

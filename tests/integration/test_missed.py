@@ -99,7 +99,7 @@ def test_enabling_tells_what_was_not_run_while_cancelled(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).enable()
     (reason,) = skipped()
     assert reason.partition(" ")[2].startswith(f"runs, due from {at(NOW - timedelta(minutes=4))} to ")
-    assert reason.endswith("the rule was cancelled by a person")
+    assert reason.endswith("the rule was not live: cancelled by a person")
     assert JobRule.objects.get(pk=rule.pk).cancelled_at is None
 
 

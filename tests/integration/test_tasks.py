@@ -46,25 +46,38 @@ def test_status_lines_are_those_of_lino() -> None:
     assert numbers == list(range(numbers[0], numbers[0] + 7))
 
 
-def test_setup_makes_drops_and_enables() -> None:
+def test_setup_makes_stops_and_enables() -> None:
     Tasks(registry(one=("daily", 1), two=("secondly", 10), three=("daily", 1))).setup()
     two, three = JobRule.objects.get(name="two"), JobRule.objects.get(name="three")
     Job.objects.create(rule=JobRule.objects.get(name="one"), rule_name="one", start_datetime=two.live_since)
     Tasks().cancel_rule(two, CancelledBy.FAILURE)
     Tasks().cancel_rule(three)
     changes = Tasks(registry(two=("secondly", 10), three=("daily", 1), four=("weekly", 2))).setup()
-    assert (changes.created, changes.dropped, changes.enabled) == (("four",), ("one",), ("two",))
-    assert str(changes) == "made four; dropped one; enabled again two"
+    assert (changes.created, changes.vanished, changes.enabled) == (("four",), ("one",), ("two",))
+    assert str(changes) == "made four; stopped, as the procedure is gone: one; enabled again two"
     assert {rule.name: rule.cancelled for rule in JobRule.objects.all()} == {
+        "one": True,
         "two": False,
         "three": True,
         "four": False,
     }
     kept = Job.objects.started().get()  # ten seconds may have passed for "two" while it was cancelled
-    assert (kept.rule, kept.rule_name) == (None, "one")
+    assert kept.rule is not None and (kept.rule.name, kept.rule_name) == ("one", "one")
     assert str(Tasks(registry(two=("secondly", 10), three=("daily", 1), four=("weekly", 2))).setup()) == (
         "nothing to do"
     )
+
+
+def test_a_rule_comes_back_with_its_procedure_and_its_edits() -> None:
+    Tasks(registry(one=("daily", 1), two=("daily", 1))).setup()
+    JobRule.objects.filter(name="one").update(timeout=77)
+    Tasks().cancel_rule(JobRule.objects.get(name="two"))
+    Tasks(registry()).setup()
+    assert "its procedure is gone" in Tasks().status()[0] and "a person" in Tasks().status()[1]
+    changes = Tasks(registry(one=("daily", 1), two=("daily", 1))).setup()
+    assert (changes.created, changes.enabled) == ((), ("one",))
+    one, two = JobRule.objects.get(name="one"), JobRule.objects.get(name="two")
+    assert (one.cancelled, one.timeout, two.cancelled, two.cancelled_by) == (False, 77, True, "person")
 
 
 def test_setup_leaves_what_a_person_edited() -> None:
