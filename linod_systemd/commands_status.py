@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import datetime
 from typing import Any
 
-from linod_systemd import conf, memory
+from linod_systemd import clock, conf, health, memory
+from linod_systemd.health import Health
 from linod_systemd.models import JobRule
 from linod_systemd.tasks import Tasks
 from linod_systemd.terminal import say
@@ -14,20 +16,26 @@ from linod_systemd.visible import visible_json, visible_line
 
 
 def status(site: conf.Site, options: argparse.Namespace) -> int:
+    """The exit code is fit for an alarm: 1 where something is wrong with a rule."""
+    now = clock.utc_now()
+    found = [health.of(rule, now) for rule in JobRule.objects.all()]
     if options.json:
-        print(visible_json([_rule_as_json(rule) for rule in JobRule.objects.all()]))
-        return 0
-    for line in Tasks().status():
-        say(visible_line(line))
-    if options.verbose:
-        say(memory.in_words(site))
-    if not JobRule.objects.exists():
-        print("there are no rules yet: linod setup", file=sys.stderr)
-    return 0
+        print(visible_json([_as_json(one) for one in found]))
+    else:
+        for line in Tasks().status():
+            say(visible_line(line))
+        if options.verbose:
+            say(memory.in_words(site))
+        if not found:
+            print("there are no rules yet: linod setup", file=sys.stderr)
+    troubles = [f"{one.rule.name}: {one.trouble}" for one in found if one.trouble]
+    for trouble in troubles:
+        print(f"linod: {visible_line(trouble)}", file=sys.stderr)
+    return 1 if troubles else 0
 
 
-def _rule_as_json(rule: JobRule) -> dict[str, Any]:
-    due = rule.next_run()
+def _as_json(found: Health) -> dict[str, Any]:
+    rule = found.rule
     return {
         "name": rule.name,
         "procedure": rule.procedure,
@@ -35,5 +43,16 @@ def _rule_as_json(rule: JobRule) -> dict[str, Any]:
         "every": rule.every,
         "cancelled": rule.cancelled,
         "cancelled_by": rule.cancelled_by,
-        "next": due.isoformat() if due else None,
+        "cancelled_note": rule.cancelled_note,
+        "last_start": _iso(found.last_start),
+        "last_success": _iso(found.last_success),
+        "last_status": found.last_status or None,
+        "next": _iso(found.next_due),
+        "paused_until": _iso(found.paused_until),
+        "overdue": _iso(found.overdue),
+        "trouble": found.trouble or None,
     }
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None

@@ -1,0 +1,79 @@
+"""How the rules of a site are: when each ran last and is due next, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+
+from linod_systemd import clock, django_settings, missed, pause
+from linod_systemd.choices import BAD_ENDS, CancelledBy, Status
+from linod_systemd.models import JobRule, Pause
+from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
+from linod_systemd.tasks import local
+
+
+@dataclass(frozen=True)
+class Health:
+    """Instants are aware. ``overdue``: an occurrence that has passed, and no job stands for it."""
+
+    rule: JobRule
+    last_start: datetime | None
+    last_success: datetime | None
+    last_status: str
+    next_due: datetime | None
+    paused_until: datetime | None
+    overdue: datetime | None
+    impossible: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """What somebody should look at, or nothing."""
+        if self.impossible:
+            return f"it is impossible: {self.impossible}"
+        if self.rule.cancelled:
+            failed = self.rule.cancelled_by == CancelledBy.FAILURE
+            return f"it was cancelled by a failure: linod enable {self.rule.name}" if failed else ""
+        if self.overdue is not None:
+            return f"it was due at {local(self.overdue)} and has not run"
+        return f"its last run ended as {self.last_status}" if self.last_status in BAD_ENDS else ""
+
+
+def of(rule: JobRule, now: datetime) -> Health:
+    """How a rule is now (aware)."""
+    last = rule.jobs.started().first()
+    success = rule.jobs.filter(status=Status.SUCCESS).first()
+    impossible, next_due, overdue = "", None, None
+    try:
+        next_due, overdue = rule.next_run(), _overdue(rule, rule.recurrence(), now)
+    except RecurrenceError as error:
+        impossible = str(error)
+    return Health(
+        rule,
+        clock.from_database(last.start_datetime) if last else None,
+        clock.from_database(success.start_datetime) if success else None,
+        last.status if last else "",
+        next_due,
+        pause.until(rule, now),
+        overdue,
+        impossible,
+    )
+
+
+def _overdue(rule: JobRule, recurrence: RecurrenceSet, now: datetime) -> datetime | None:
+    if rule.cancelled or rule.jobs.running().exists():
+        return None
+    settled = now - timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
+    if recurrence.is_monotonic:
+        last = rule.jobs.started().first()
+        start = clock.from_database(last.start_datetime) if last else None
+        due = recurrence.next_after_start(start, settled)
+        return due if start is not None and due is not None and due < settled else None
+    slot = recurrence.last_before(settled)
+    if slot is None or slot <= clock.from_database(rule.live_since) + missed.SETTLING:
+        return None
+    latest = rule.jobs.aggregate(latest=Max("scheduled_for"))["latest"]
+    if latest is not None and clock.from_slot(latest) >= slot:
+        return None
+    return None if Pause.objects.of(rule).overlapping(slot, now).exists() else slot

@@ -1,0 +1,85 @@
+"""What ``linod status`` says is wrong, and its exit code for an alarm."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from linod_systemd import clock, commands_status, conf, health, pause
+from linod_systemd.choices import CancelledBy, Status
+from linod_systemd.models import Job, JobRule
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOW = datetime.now(UTC).replace(second=30, microsecond=0)
+LATE = NOW - timedelta(minutes=7)
+
+
+@pytest.fixture
+def rule() -> JobRule:
+    """Due at each full minute; live for a day."""
+    made: JobRule = JobRule.objects.create(
+        name="minutes", procedure="checkdata", every_unit="minutely", start_date=date(2026, 1, 1)
+    )
+    live_since = clock.to_database(NOW - timedelta(days=1))
+    JobRule.objects.filter(pk=made.pk).update(live_since=live_since)
+    return JobRule.objects.get(pk=made.pk)
+
+
+def ran(rule: JobRule, at: datetime, status: Status = Status.SUCCESS) -> None:
+    Job.objects.create(
+        rule=rule,
+        rule_name=rule.name,
+        start_datetime=clock.to_database(at),
+        end_datetime=None if status == Status.RUNNING else clock.to_database(at),
+        scheduled_for=clock.to_slot(at.replace(second=0)),
+        status=status,
+    )
+
+
+def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str | None], str]:
+    code = commands_status.status(conf.this_site(), Namespace(json=True, verbose=False))
+    said = capsys.readouterr()
+    return code, json.loads(said.out)[0], said.err
+
+
+def test_a_rule_that_runs_is_well(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:
+    ran(rule, NOW - timedelta(minutes=1))
+    code, found, said = status(capsys)
+    assert (code, found["overdue"], found["trouble"], said) == (0, None, None, "")
+    assert found["last_start"] == found["last_success"] == (NOW - timedelta(minutes=1)).isoformat()
+    assert found["last_status"] == "success" and found["next"] is not None
+
+
+def test_what_has_not_run_is_overdue(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:
+    ran(rule, LATE)
+    code, found, said = status(capsys)
+    assert code == 1 and found["overdue"] is not None
+    assert "minutes: it was due at" in said and "has not run" in said
+
+
+@pytest.mark.parametrize("how", ["running", "skipped", "paused", "cancelled", "new"])
+def test_what_has_a_reason_is_not_overdue(rule: JobRule, how: str) -> None:
+    ran(rule, LATE)
+    if how == "running":
+        ran(rule, LATE + timedelta(minutes=1), Status.RUNNING)
+    elif how == "skipped":
+        ran(rule, NOW, Status.SKIPPED)
+    elif how == "paused":
+        pause.begin(rule, NOW + timedelta(hours=1))
+    elif how == "cancelled":
+        JobRule.objects.cancel(CancelledBy.PERSON)
+    else:
+        JobRule.objects.update(live_since=clock.to_database(NOW))
+    assert health.of(JobRule.objects.get(), clock.utc_now()).overdue is None
+
+
+def test_a_failure_is_told(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:
+    ran(rule, NOW, Status.FAILED)
+    assert "its last run ended as failed" in status(capsys)[2]
+    JobRule.objects.cancel(CancelledBy.FAILURE)
+    code, found, said = status(capsys)
+    assert code == 1 and "linod enable minutes" in said
