@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from linod_systemd import conf, identity
@@ -22,6 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         options = parser("linod").parse_args(arguments)
+        if options.command == "completion":
+            import shtab  # which no other command needs
+
+            print(shtab.complete(parser("linod"), options.shell))
+            return 0
         if options.command is None:
             options = parser("linod").parse_args([*arguments, "status"])
         if options.command in ("next", "explain") and options.rules is not None:
@@ -124,6 +130,7 @@ def parser(program: str, *, with_site: bool = True) -> argparse.ArgumentParser:
         prog=program, description="The background tasks of a site, run by systemd."
     )
     if with_site:
+        result.add_argument("--version", action="version", version=f"linod {version('linod-systemd')}")
         result.add_argument("--site", help="the site (default: the only one, or “default”)")
     known = add_commands(result)
     if with_site:
@@ -161,7 +168,10 @@ def _add_lists(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     jobs.add_argument(
         "--status", help="only those running, success, failed, timeout, killed, lost or skipped"
     )
-    jobs.add_argument("--json", action="store_true", help="print JSON")
+    jobs.add_argument("--json", action="store_true", help="print JSON; with --follow an object a line")
+    jobs.add_argument(
+        "-f", "--follow", action="store_true", help="go on, with each job as it ends, until Ctrl-C"
+    )
     jobs.add_argument("-v", "--verbose", action="store_true", help="also whether warm, CPU time and memory")
     show = known.add_parser("show", help="show one job with its message")
     show.add_argument("job", type=int)
@@ -203,6 +213,8 @@ def _add_installers(known: argparse._SubParsersAction[argparse.ArgumentParser]) 
     install.add_argument("--directory", help="where its manage.py lies (default: here)")
     install.add_argument("--python", help="its python (default: that of env, venv or .venv in the directory)")
     install.add_argument("--environment-file", help="NAME=value lines for its processes")
+    completion = known.add_parser("completion", help="print what makes a shell complete these commands")
+    completion.add_argument("shell", choices=("bash", "zsh"))
     uninstall = known.add_parser("uninstall-site", help="as root: undo that; the site stays as it is")
     uninstall.add_argument("name")
 

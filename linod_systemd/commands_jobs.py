@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import time
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.db import connection
 
 from linod_systemd import clock, conf, questions
 from linod_systemd.choices import Status
 from linod_systemd.errors import NoSuchRule
+from linod_systemd.job import JobQuerySet
 from linod_systemd.models import Job
 from linod_systemd.tasks import local
 from linod_systemd.terminal import print_table, say
 from linod_systemd.visible import visible_json, visible_line
+
+LOOK_SECONDS = 1.0  # until --follow looks again
+OVERLAP = timedelta(seconds=10)
 
 
 def jobs(site: conf.Site, options: argparse.Namespace) -> int:
@@ -26,6 +35,8 @@ def jobs(site: conf.Site, options: argparse.Namespace) -> int:
                 f"no job has the status {options.status!r}", f"use one of {', '.join(Status.values)}"
             )
         found = found.filter(status=options.status)
+    if options.follow:
+        return _follow(found, options)
     rows = list(found[: options.n])
     if options.json:
         print(visible_json([_job_as_json(job) for job in rows]))
@@ -34,6 +45,34 @@ def jobs(site: conf.Site, options: argparse.Namespace) -> int:
     columns = ("job", "rule", "start", "seconds", *used, "status", "trigger", "reason")
     print_table(columns, [_job_cells(job, options.verbose) for job in rows], empty="no job has run yet")
     return 0
+
+
+def _follow(found: JobQuerySet, options: argparse.Namespace) -> int:
+    """Print the last jobs, oldest first, and each further one once it has ended; until Ctrl-C."""
+    ended = found.exclude(status=Status.RUNNING)
+    lately = list(ended[: options.n])[::-1]
+    told: dict[int, datetime] = {}
+    since = clock.now()
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            for job in lately:
+                _print_line(job, options)
+                told[job.pk] = job.end_datetime or since
+            # An end may be written a little later than it says.
+            told = {pk: end for pk, end in told.items() if end >= since - OVERLAP}
+            time.sleep(LOOK_SECONDS)
+            connection.close_if_unusable_or_obsolete()
+            now = clock.now()
+            fresh = ended.filter(end_datetime__gte=since - OVERLAP).exclude(pk__in=told)
+            lately, since = list(fresh.order_by("end_datetime", "pk")), now
+    return 0
+
+
+def _print_line(job: Job, options: argparse.Namespace) -> None:
+    if options.json:
+        print(" ".join(visible_json(_job_as_json(job)).split("\n")), flush=True)
+        return
+    print("  ".join(visible_line(cell) for cell in _job_cells(job, options.verbose)), flush=True)
 
 
 def _job_cells(job: Job, verbose: bool) -> tuple[str, ...]:

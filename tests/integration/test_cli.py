@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -78,6 +79,31 @@ def test_run_and_look_at_the_job(typed: Command) -> None:
     assert table[0].split() == ["job", "rule", "start", "seconds", "status", "trigger", "reason"]
     assert "clear_seen_messages" in table[1]
     assert typed("linod jobs --status failed").stderr == "no job has run yet\n"
+
+
+def test_follow_goes_on_with_each_job_that_ends(typed: Command, root: Path) -> None:
+    typed("linod-run checkdata")
+    before = json.loads(typed("linod jobs checkdata --json").stdout)
+    command = [f"{BIN}/linod", "jobs", "checkdata", "--follow", "--json"]
+    environment = {**os.environ, "LINOD_ROOT": str(root)}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as following:
+        assert following.stdout is not None
+        told = [json.loads(following.stdout.readline()) for _ in before]
+        for _ in range(2):
+            typed("linod-run checkdata")
+            told.append(json.loads(following.stdout.readline()))
+        following.send_signal(signal.SIGINT)
+        assert following.stdout.read() == ""
+    assert following.returncode == 0
+    assert told == json.loads(typed("linod jobs checkdata --json").stdout)[::-1]
+
+
+def test_version_and_completion(typed: Command) -> None:
+    assert re.fullmatch(r"linod \d+\.\d+.*\n", typed("linod --version").stdout)
+    script = 'source <(linod completion bash); COMP_WORDS=(linod pau) COMP_CWORD=1; "$(complete -p linod'
+    script += " | sed 's/.*-F //; s/ linod//')\" linod pau linod; printf '%s\\n' \"${COMPREPLY[@]}\""
+    assert "pause" in typed(script).stdout.split()
 
 
 def test_mail_server_that_is_away_is_the_reason_of_a_success(typed: Command) -> None:
