@@ -14,6 +14,8 @@ BUILD_PACKAGES=(python3 python3-venv python3-dev gcc pkg-config libsystemd-dev d
 DEMO_PACKAGES=(python3 systemd systemd-container dbus debootstrap)
 TEST_PACKAGES=("${BUILD_PACKAGES[@]}" git systemd systemd-container debootstrap shellcheck logrotate)
 
+LONG_TEST_PACKAGES=(chromium chromium-driver)
+
 usage() {
     cat <<'END'
 usage: ./install.sh                      install or upgrade on this host (root, systemd)
@@ -233,7 +235,10 @@ set_up_tests() {
 do_test() {
     need_root test
     set_up_tests
-    if [ "${1:-}" = --long ]; then exec .venv/bin/python -m pytest -m long "${@:2}"; fi
+    if [ "${1:-}" = --long ]; then
+        packages "${LONG_TEST_PACKAGES[@]}"
+        exec .venv/bin/python -m pytest -m long "${@:2}"
+    fi
     if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
     FAILED=0 SUMMARY=()
     step ruff .venv/bin/python -m ruff check .

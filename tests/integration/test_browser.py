@@ -1,0 +1,98 @@
+"""The admin in a real browser: headless Chromium clicks through run now, cancel and pause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django.live_server_helper import LiveServer
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+
+from linod_systemd import conf, request_folder
+from linod_systemd.demo.models import User
+from linod_systemd.models import Job, JobRule
+from linod_systemd.tasks import Tasks
+
+pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
+
+SWITCHES = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--window-size=1400,900",
+)
+
+
+@pytest.fixture
+def browser(live_server: LiveServer, tmp_path: Path) -> Iterator[Chrome]:
+    """Logged in, at the list of rules."""
+    Tasks().setup()
+    User.objects.create_superuser("boss", password="open")  # noqa: S106
+    options = ChromeOptions()
+    for switch in (*SWITCHES, f"--user-data-dir={tmp_path}/profile"):
+        options.add_argument(switch)
+    driver = Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    try:
+        driver.get(f"{live_server.url}/admin/login/?next=/admin/linod_systemd/jobrule/")
+        driver.find_element(By.NAME, "username").send_keys("boss")
+        driver.find_element(By.NAME, "password").send_keys("open")
+        driver.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+        yield driver
+    finally:
+        driver.quit()
+
+
+def act(browser: Chrome, action: str, *rules: str, **fields: str) -> str:
+    """Tick rules, choose an action, press Go; the page's messages."""
+    for name in rules:
+        row = f"//a[text()='{name}']/ancestor::tr"
+        browser.find_element(By.XPATH, row).find_element(By.NAME, "_selected_action").click()
+    Select(browser.find_element(By.NAME, "action")).select_by_visible_text(action)
+    for name, value in fields.items():
+        element = browser.find_element(By.NAME, name)
+        browser.execute_script("arguments[0].value = arguments[1]", element, value)
+    press(browser, browser.find_element(By.NAME, "index"))
+    return browser.find_element(By.CSS_SELECTOR, ".messagelist").text
+
+
+def press(browser: Chrome, button: WebElement) -> None:
+    """Click, and wait for the page that comes."""
+    page = browser.find_element(By.TAG_NAME, "html")
+    button.click()
+    WebDriverWait(browser, 20).until(staleness_of(page))
+
+
+def state(browser: Chrome, rule: str) -> str:
+    row = browser.find_element(By.XPATH, f"//a[text()='{rule}']/ancestor::tr")
+    return row.find_element(By.CSS_SELECTOR, ".field-state").text
+
+
+def test_run_now_cancel_and_pause(browser: Chrome) -> None:
+    assert "1 rule was asked to run" in act(browser, "Run now", "checkdata")
+    assert state(browser, "checkdata") == "run requested"
+    assert request_folder.take(conf.this_site().request_directory).run == ["checkdata"]
+    said = act(browser, "Cancel", "checkdata", "checksummaries", note="the move")
+    assert "2 rules were cancelled" in said
+    assert state(browser, "checksummaries") == "cancelled by a person: the move"
+    assert "2 rules were enabled" in act(browser, "Enable", "checkdata", "checksummaries")
+    until = "2090-01-02T06:00"
+    assert "paused until 2090-01-02" in act(browser, "Pause until", "checkdata", until=until)
+    assert "paused until 2090-01-02 06:00:00" in state(browser, "checkdata")
+    press(browser, browser.find_element(By.XPATH, "//button[text()='Set up tasks']"))
+    assert "nothing to do" in browser.find_element(By.CSS_SELECTOR, ".messagelist").text
+
+
+def test_what_a_job_printed_is_shown_and_not_obeyed(browser: Chrome, live_server: LiveServer) -> None:
+    rule = JobRule.objects.get(name="checkdata")
+    said = "<script>document.title = 'got in'</script>\n\x1b[31mred"
+    job = Job.objects.create(rule=rule, rule_name="checkdata", start_datetime=rule.live_since, message=said)
+    browser.get(f"{live_server.url}/admin/linod_systemd/job/{job.pk}/change/")
+    shown = browser.find_element(By.CSS_SELECTOR, ".field-log pre").text
+    assert shown == "<script>document.title = 'got in'</script>\n\\x1b[31mred"
+    assert "got in" not in browser.title
