@@ -141,15 +141,15 @@ def _running(rule: JobRule) -> Iterator[Cause]:
 
 
 def _write(rule: JobRule, span: Span) -> None:
-    """Unless another host has just told of that slot."""
-    now, last = clock.now(), clock.to_slot(span.last)
+    """Unless another host has just told of that slot. It stands at its own time among the runs."""
+    due, last = clock.to_database(span.last), clock.to_slot(span.last)
     rule.jobs.get_or_create(
         rule_name=rule.name,
         scheduled_for=last,
         attempt=1,
         defaults={
-            "start_datetime": now,
-            "end_datetime": now,
+            "start_datetime": due,
+            "end_datetime": due,
             "status": Status.SKIPPED,
             "reason": span.reason,
             "trigger": Trigger.TIMER,

@@ -20,10 +20,10 @@ def jobs(machine: Machine, rule: str = "", site: str = "default") -> list[dict[s
 
 
 def ended_job(machine: Machine, rule: str, site: str = "shop", seconds: float = 30) -> dict[str, Any]:
-    """The latest job of a rule, once it has ended."""
+    """The latest job of a rule that ran, once it has ended."""
 
     def ended() -> dict[str, Any] | None:
-        latest = next(iter(jobs(machine, rule, site)), None)
+        latest = next((job for job in jobs(machine, rule, site) if job["status"] != "skipped"), None)
         return latest if latest and latest["status"] != "running" else None
 
     found = machine.poll(ended, seconds, f"a job of {rule} to end")
