@@ -66,17 +66,18 @@ def _due(recurrence: RecurrenceSet, first: datetime, last: datetime) -> str:
     return f"{number}, due from {first.isoformat(' ', 'seconds')} to {last.isoformat(' ', 'seconds')}"
 
 
-def note(rule: JobRule, until: datetime, reason: str = "its timer was not running") -> None:
+def note(rule: JobRule, until: datetime, passed_over: str = "") -> None:
     """Write a row for each cause by which a live rule did not run up to an instant (aware).
 
-    :param reason: why it did not since the boot, where no job was under way.
+    :param passed_over: why it did not run now, although its timer rang for that instant.
     """
     _note(
         rule,
         [
             Cause(min(until, invocation.booted_at()), OFF),
-            Cause(until, reason),
+            Cause(until, passed_over or "its timer was not running"),
         ],
+        timedelta() if passed_over else SETTLING,
     )
 
 
@@ -93,32 +94,32 @@ def note_cancelled(rule: JobRule) -> None:
     )
 
 
-def _note(rule: JobRule, causes: Sequence[Cause]) -> None:
+def _note(rule: JobRule, causes: Sequence[Cause], settling: timedelta = SETTLING) -> None:
     try:
         recurrence = rule.recurrence()
     except RecurrenceError:
         return  # an impossible rule has no timer, and was never due
     if recurrence.is_monotonic:
         return  # it counts from its previous start, whenever that was
-    since = _covered(rule)
+    since = _covered(rule, settling)
     first = recurrence.next_after(since)
     if first is None or first > causes[-1].until:
         return
     with transaction.atomic():
         # The supervisor and a job may look back at the same time.
         type(rule).objects.select_for_update().get(pk=rule.pk)
-        since = _covered(rule)
+        since = _covered(rule, settling)
         for span in spans(recurrence, since, [*_running(rule), *_with_pauses(rule, since, causes)]):
             _write(rule, span)
 
 
-def _covered(rule: JobRule) -> datetime:
+def _covered(rule: JobRule, settling: timedelta) -> datetime:
     """Up to when every occurrence has a row, or was not the rule's."""
     latest = rule.jobs.aggregate(latest=Max("scheduled_for"))["latest"]
     live_since = clock.from_database(rule.live_since)
     if latest is not None and clock.from_slot(latest) > live_since:
         return clock.from_slot(latest)
-    return live_since + SETTLING
+    return live_since + settling
 
 
 def _with_pauses(rule: JobRule, since: datetime, causes: Sequence[Cause]) -> Iterator[Cause]:
