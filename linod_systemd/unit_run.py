@@ -42,8 +42,10 @@ def run(site: conf.Site, rule: str) -> int:
             _check_known(site, rule)
             raise NoUnit(f"systemd knows no unit {unit}", "linod-generate-units && systemctl daemon-reload")
         if (state := bus.get("Unit", "ActiveState", unit)) not in ENDED:
+            began = bus.instant("Unit", "InactiveExitTimestamp", unit)
+            since = f" since {began.isoformat(' ', 'seconds')}" if began else ""
             raise AlreadyRunning(
-                f"the rule {rule!r} is already running: {unit} is {state}", f"systemctl status {unit}"
+                f"the rule {rule!r} is already running{since} ({unit} is {state})", f"systemctl status {unit}"
             )
         bus.hold(unit)  # or systemd forgets how it ended
         before = bus.get("Unit", "InvocationID", unit)

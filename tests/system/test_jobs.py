@@ -119,7 +119,7 @@ def test_a_rule_runs_once_at_a_time(shop: Machine) -> None:
     for here in ((), ("--here",)):
         second = shop.run("linod-run", "--site", "shop", *here, "sleeps", check=False)
         assert second.returncode == 75
-        assert "'sleeps' is already running" in second.stderr
+        assert "'sleeps' is already running since 20" in second.stderr
     assert re.search(r"since 20\d\d-.* \(job #\d+, trigger manual, on ", second.stderr)
     third = shop.run("linod", "--site", "shop", "run", "sleeps", check=False)
     assert third.returncode == 75

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+import pytest
+
 from tests.machine import Machine
 from tests.system.support import active_timers, failed_units, jobs, show, switch_off
 
@@ -156,10 +158,16 @@ def test_missed_run_is_made_up_for_once_at_boot(machine: Machine) -> None:
     assert found[0]["scheduled_for"] is not None
 
 
-def test_timers_are_there_before_any_python_of_ours(machine: Machine) -> None:
+@pytest.mark.parametrize("how", ["poweroff", "power cut"])
+def test_timers_are_there_before_any_python_of_ours(machine: Machine, how: str) -> None:
     switch_off(machine, "linod-supervisor@default.service")
     switch_off(machine, "linod-generate@default.path")
-    machine.reboot()
+    if how == "poweroff":
+        machine.reboot()
+    else:
+        machine.sh("sync")
+        machine.pull_the_plug()
+        machine.boot()
     machine.poll(lambda: active_timers(machine) == SEVEN, 20, "the timers")
     assert show(machine, "linod-supervisor@default.service", "ActiveState") == "inactive"
 
