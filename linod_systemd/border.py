@@ -30,11 +30,22 @@ def take(site: conf.Site) -> Taken:
     """
     text = _as_user(site, _send_requests, site.request_directory)
     try:
-        return Taken(**json.loads(text or "{}"))
+        taken = Taken(**json.loads(text or "{}"))
+        _check_texts(taken.run, taken.troubles, taken.stuck)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
             f"{site.request_directory} cannot be taken ({error!s:.200})", f"remove what {site.user} put there"
         ) from error
+    return taken
+
+
+def _check_texts(*lists: object) -> None:
+    """:raises ValueError: for what the child of another user should not have sent."""
+    for texts in lists:
+        if not isinstance(texts, list) or len(texts) > request_folder.MOST + 1:
+            raise ValueError("no list, or too long a one")
+        if not all(isinstance(text, str) and len(text) <= request_folder.LONGEST for text in texts):
+            raise ValueError("no text, or too long a one")
 
 
 def read_rules(site: conf.Site) -> RuleSet | None:

@@ -15,6 +15,7 @@ from linod_systemd import apply, border, conf, desired, plan, render, systemd, t
 from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
 from linod_systemd.request_folder import Taken
 from linod_systemd.rule import RuleSet
+from linod_systemd.visible import visible_line
 
 STUCK = 1
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
@@ -92,9 +93,10 @@ def _take_requests(sites: list[conf.Site]) -> tuple[list[str], int]:
             taken = Taken(stuck=[str(error)])
         asked += [unitnames.service(site.unit_prefix, rule) for rule in taken.run]
         for trouble in taken.troubles:
-            _complain(f"{site.request_directory}: {trouble}: it was removed")
+            _complain(visible_line(f"{site.request_directory}: {trouble}: it was removed"))
         for trouble in taken.stuck:
-            _complain(f"{site.request_directory}: {trouble}: remove it, or what is asked for waits")
+            said = f"{site.request_directory}: {trouble}: remove it, or what is asked for waits"
+            _complain(visible_line(said))
             code = STUCK
     return asked, code
 

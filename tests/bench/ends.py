@@ -179,7 +179,7 @@ def _killed(signal: str) -> Run:
 
 
 def _killed_by_hand(machine: Machine, rows: Rows, number: int) -> float:
-    machine.sh("setsid --fork linod-run --site shop waits >/dev/null 2>&1")
+    machine.sh("setsid --fork linod-run --site shop --here waits >/dev/null 2>&1")
     rows.become("waits", "running")
     pid = machine.sh("grep -lzx linod_systemd[.]run /proc/[0-9]*/cmdline | cut -d/ -f3").strip()
     died = float(machine.sh(f"kill -KILL {pid} && date +%s.%N"))

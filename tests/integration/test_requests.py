@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from linod_systemd import border, conf, request_folder
+from linod_systemd.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -64,6 +65,21 @@ def test_what_cannot_be_removed_is_stuck(site: conf.Site) -> None:
     taken = border.take(site)
     assert taken.run == ["checkdata"]
     assert [said for said in taken.stuck if "'full' cannot be removed" in said]
+
+
+@pytest.mark.parametrize(
+    "said", ['{"run": [1]}', '{"run": "x"}', '{"other": []}', "[]", "{", '{"run": ["%s"]}']
+)
+def test_what_its_child_should_not_have_sent_is_refused(
+    site: conf.Site, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(site: conf.Site, pipe: int) -> int:
+        os.write(pipe, said.replace("%s", "x" * 5000).encode())
+        return border.FINE
+
+    monkeypatch.setattr(border, "_send_requests", send)
+    with pytest.raises(ConfigurationError, match="cannot be taken"):
+        border.take(site)
 
 
 def test_link_in_the_place_of_the_folder_is_not_followed(site: conf.Site, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import zoneinfo
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -80,12 +81,17 @@ class Batch:
         return done.stderr
 
     def _stems(self, names: list[str]) -> dict[str, str]:
-        """The names of the units of those rules that have some, by systemd-escape."""
+        """The names of the units of those rules that have some, by systemd-escape.
+
+        It makes a dash of a slash and escapes a first dot, so it is given what lies between the slashes.
+        """
         possible = [name for name in names if not set(name) & {"\0", "\ud800"}]
-        given = "\0".join(possible)
-        escaped = self.machine.run("xargs", "-0", "-n100", "systemd-escape", "--", input=given).stdout
+        given = "\0".join(f"_{part}" for name in possible for part in name.split("/"))
+        said = self.machine.run("xargs", "-0", "-n100", "systemd-escape", "--", input=given).stdout
+        parts = (part.removeprefix("_") for part in said.split())
         stems = {
-            name: f"linod-{self.site}-{stem}" for name, stem in zip(possible, escaped.split(), strict=True)
+            name: f"linod-{self.site}-" + "\\x2f".join(islice(parts, name.count("/") + 1))
+            for name in possible
         }
         return {name: stem for name, stem in stems.items() if f"{stem}.service" in self.files}
 

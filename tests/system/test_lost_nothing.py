@@ -66,7 +66,7 @@ def test_killed_from_outside(shop: Machine, signal: str) -> None:
 
 
 def test_run_by_hand_that_is_killed_is_lost(shop: Machine) -> None:
-    shop.sh("setsid --fork linod-run --site shop waits >/dev/null 2>&1")
+    shop.sh("setsid --fork linod-run --site shop --here waits >/dev/null 2>&1")
     become(shop, "waits", "running")
     # A plain Debian has no pgrep; as /proc has it, NULs stand between the words.
     shop.sh("kill -KILL $(grep -lzx linod_systemd[.]run /proc/[0-9]*/cmdline | cut -d/ -f3)")

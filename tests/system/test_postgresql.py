@@ -126,7 +126,7 @@ def test_server_that_is_started_anew(shop: Machine) -> None:
     serving = show(shop, unit, "MainPID")
     stop_timers(shop, "shop")  # a job that asks it just then would fail, and rightly
     begin(shop, "waits")
-    shop.sh("setsid --fork linod-run --site shop sleeps >/dev/null 2>&1")
+    shop.sh("setsid --fork linod-run --site shop --here sleeps >/dev/null 2>&1")
     become(shop, "sleeps", "running")
     shop.sh("systemctl restart postgresql")
     shop.poll(lambda: _listens(shop), 30, "the server to listen")

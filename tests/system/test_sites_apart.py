@@ -154,7 +154,7 @@ def test_environment_file_in_the_sites_own_folder_leads_to_no_file_of_roots(shop
     shop.run("systemctl", "start", "linod-shop-tells_what_it_was_given.service", check=False)
     said = shop.sh("journalctl --no-pager -u linod-shop-tells_what_it_was_given.service")
     assert "the environment_file /srv/shop/shop.env cannot be read" in said
-    done = shop.run("linod-run", "--site", "shop", "tells_what_it_was_given", check=False)
+    done = shop.run("linod-run", "--site", "shop", "--here", "tells_what_it_was_given", check=False)
     assert (done.returncode, "cannot be read" in done.stderr) == (1, True)
 
 
