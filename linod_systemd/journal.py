@@ -148,10 +148,12 @@ def end_of_invocation(invocation_id: str, units: Units) -> dict[str, str]:
 
 
 def _is_told(entry: dict[str, object], units: Units) -> bool:
+    if units is None:
+        return True
     if entry.get("_PID") != 1 and "_SYSTEMD_UNIT" not in entry:
         return "LINOD_INVOCATION" in entry  # matched with its user
     unit = str(entry.get("UNIT" if entry.get("_PID") == 1 else "_SYSTEMD_UNIT", ""))
-    return units is None or units.fullmatch(unit) is not None
+    return units.fullmatch(unit) is not None
 
 
 def _text(reader: journal.Reader, since: datetime | None, units: Units) -> str:

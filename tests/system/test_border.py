@@ -61,7 +61,7 @@ def test_hostile_settings_run_as_their_user_alone(shop: Machine) -> None:
         shop.sh(f"cd /srv/shop && {command}")
     uid = shop.sh("id -u shop").strip()
     tried = shop.read("/var/lib/linod/shop/tried").splitlines()
-    assert len(tried) > 3 * 6
+    assert len(tried) >= 3 * 6
     assert set(tried) == {f"{uid} kept out"}
     assert shop.sh("ls /root/owned /etc/owned /etc/systemd/system/owned.service 2>/dev/null || true") == ""
 

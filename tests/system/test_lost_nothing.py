@@ -263,7 +263,7 @@ def test_shutdown_is_told_from_a_stop_and_made_up_for(shop: Machine) -> None:
     told = become(shop, "sleeps", "killed")
     assert told["reason"] == "shutdown: the machine was going down"
     again = become(shop, "sleeps_yearly", "success")
-    assert (again["trigger"], again["attempt"]) == ("catch_up", 1)
+    assert (again["trigger"], again["attempt"]) == ("catch_up", 2)  # of the same slot
     before = jobs(shop, "sleeps_yearly", "shop")[1]
     assert (before["status"], before["reason"]) == ("killed", "shutdown: the machine was going down")
     assert len(jobs(shop, "sleeps", "shop")) == 1

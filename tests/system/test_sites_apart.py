@@ -111,7 +111,7 @@ def test_names_that_look_like_other_units_collide_with_none(shop: Machine) -> No
             stem = prefix + shop.run("systemd-escape", name).stdout.strip()
             first = shop.sh(f"head -1 '/tmp/units/{stem}.service'")
             assert f"for site {site}." in first
-            assert f'--site {site} -- "{name}"' in shop.read(f"/tmp/units/{stem}.service")
+            assert f'--site {site} --here -- "{name}"' in shop.read(f"/tmp/units/{stem}.service")
     assert len(shop.sh("ls /tmp/units/linod-*.timer").split()) == 3 * len(names)
     assert "-m linod_systemd.cli --site a supervise" in shop.read("/tmp/units/linod-supervisor@a.service")
 
