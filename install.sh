@@ -157,10 +157,12 @@ do_install() {
     linod-generate-units || say "linod-generate-units reported the above; the other rules go on"
     systemctl daemon-reload
     systemctl enable --quiet --now linod.target
-    local site
+    local site upheld
     for site in /etc/linod/*.toml; do
         site=$(basename "$site" .toml)
-        if grep -q '^supervisor *= *false' "/etc/linod/$site.toml"; then continue; fi
+        upheld=$UNITS/linod.target.d/50-$site.conf
+        # SITE.toml may switch its supervisor off.
+        if [ -f "$upheld" ] && ! grep -qxF "Upholds=linod-supervisor@$site.service" "$upheld"; then continue; fi
         wait_for 90 systemctl is-active --quiet "linod-supervisor@$site" ||
             die "linod-supervisor@$site does not start; see: journalctl -u linod-supervisor@$site"
     done

@@ -16,7 +16,7 @@ FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, proc
 
 
 class Claimed(Exception):
-    """Another process of this host is running the rule."""
+    """Another process, of this host or another, is running the rule."""
 
 
 @contextlib.contextmanager

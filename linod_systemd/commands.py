@@ -42,9 +42,7 @@ def about_rule(site: conf.Site, options: Options) -> int:
         recurrence = rule.recurrence()
     except RecurrenceError as error:  # a row that nobody judged when it was saved
         raise RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule in the admin") from error
-    last = rule.jobs.started().first()
-    started = clock.from_database(last.start_datetime) if last else None
-    return answer(Asked(rule.as_rule(), recurrence, last_start=started), options)
+    return answer(Asked(rule.as_rule(), recurrence, last_start=rule.jobs.last_start()), options)
 
 
 def setup(site: conf.Site, options: Options) -> int:

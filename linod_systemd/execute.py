@@ -67,7 +67,7 @@ def execute(site: conf.Site, name: str, *, warm: bool = False) -> int:
     except SlotTaken:
         _settle(site, start)
         return 0
-    except (Claimed, AlreadyRunning) as error:
+    except Claimed as error:
         _settle(site, start)
         raise _refused(site, start) from error
     _settle(site, start)
@@ -173,7 +173,7 @@ def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = N
     """Write the row of an attempt that starts now; the caller holds the rule's claim.
 
     :param asked: what this start stands in for.
-    :raises AlreadyRunning: where another host is running the rule.
+    :raises Claimed: where another host is running the rule.
     :raises SlotTaken: where another host has run this slot.
     """
     rule = start.rule
@@ -200,7 +200,7 @@ def _write(site: conf.Site, rule: JobRule, job: Job) -> None:
     except IntegrityError as error:
         if not rule.jobs.running().exists():
             raise SlotTaken(str(job.slot)) from error
-        raise running.error_for(rule) from error
+        raise Claimed(rule.name) from error
     if rule.requested_at is not None and job.pk is not None:
         with database.explained(site):
             JobRule.objects.filter(pk=rule.pk).update(requested_at=None)

@@ -17,7 +17,6 @@ from linod_systemd.request_folder import Taken
 from linod_systemd.rule import RuleSet
 from linod_systemd.visible import visible_line
 
-STUCK = 1
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
 
 
@@ -74,18 +73,18 @@ def generate(options: argparse.Namespace) -> int:
     sites = _sites(options.site) if options.rules is None else []
     if not options.apply:
         return _generate(options, sites, per_user)
-    asked, code = _take_requests(sites)
+    asked, is_stuck = _take_requests(sites)
     try:
-        return max(code, _generate(options, sites, per_user))
+        return max(int(is_stuck), _generate(options, sites, per_user))
     finally:  # also where a rule or the disk is in the way of the generator
         _start(asked, per_user)
-        if code == STUCK:
+        if is_stuck:
             time.sleep(STUCK_SECONDS)
 
 
-def _take_requests(sites: list[conf.Site]) -> tuple[list[str], int]:
-    """The units that sites ask to be started, and an exit code: whether each request could be taken."""
-    asked, code = [], 0
+def _take_requests(sites: list[conf.Site]) -> tuple[list[str], bool]:
+    """The units that sites ask to be started, and whether something stays that cannot be taken."""
+    asked, is_stuck = [], False
     for site in sites:
         try:
             taken = border.take(site)
@@ -97,8 +96,8 @@ def _take_requests(sites: list[conf.Site]) -> tuple[list[str], int]:
         for trouble in taken.stuck:
             said = f"{site.request_directory}: {trouble}: remove it, or what is asked for waits"
             _complain(visible_line(said))
-            code = STUCK
-    return asked, code
+            is_stuck = True
+    return asked, is_stuck
 
 
 def _complain(what: object) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max
-
 from linod_systemd import clock, django_settings, missed, pause
 from linod_systemd.choices import BAD_ENDS, CancelledBy, Status
 from linod_systemd.models import JobRule, Pause
@@ -66,14 +64,13 @@ def _overdue(rule: JobRule, recurrence: RecurrenceSet, now: datetime) -> datetim
         return None
     settled = now - timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
     if recurrence.is_monotonic:
-        last = rule.jobs.started().first()
-        start = clock.from_database(last.start_datetime) if last else None
+        start = rule.jobs.last_start()
         due = recurrence.next_after_start(start, settled)
         return due if start is not None and due is not None and due < settled else None
     slot = recurrence.last_before(settled)
     if slot is None or slot <= clock.from_database(rule.live_since) + missed.SETTLING:
         return None
-    latest = rule.jobs.aggregate(latest=Max("scheduled_for"))["latest"]
-    if latest is not None and clock.from_slot(latest) >= slot:
+    latest = rule.jobs.last_slot()
+    if latest is not None and latest >= slot:
         return None
     return None if Pause.objects.of(rule).overlapping(slot, now).exists() else slot

@@ -29,6 +29,16 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Those of the rule of this name that ran at an instant (as the database takes it)."""
         return self.started().filter(rule_name=rule, start_datetime__lte=instant, end_datetime__gt=instant)
 
+    def last_start(self) -> datetime | None:
+        """When the latest of those that ran began (UTC)."""
+        last = self.started().first()
+        return None if last is None else clock.from_database(last.start_datetime)
+
+    def last_slot(self) -> datetime | None:
+        """The latest occurrence that one of these stands for (UTC), run or skipped."""
+        latest = self.aggregate(latest=models.Max("scheduled_for"))["latest"]
+        return None if latest is None else clock.from_slot(latest)
+
     def bad_ends(self) -> JobQuerySet:
         return self.filter(status__in=BAD_ENDS)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Max
 
 from linod_systemd import clock, invocation
 from linod_systemd.choices import CancelledBy, Status, Trigger
@@ -115,10 +114,10 @@ def _note(rule: JobRule, causes: Sequence[Cause], settling: timedelta = SETTLING
 
 def _covered(rule: JobRule, settling: timedelta) -> datetime:
     """Up to when every occurrence has a row, or was not the rule's."""
-    latest = rule.jobs.aggregate(latest=Max("scheduled_for"))["latest"]
+    latest = rule.jobs.last_slot()
     live_since = clock.from_database(rule.live_since)
-    if latest is not None and clock.from_slot(latest) > live_since:
-        return clock.from_slot(latest)
+    if latest is not None and latest > live_since:
+        return latest
     return live_since + settling
 
 

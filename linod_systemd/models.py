@@ -236,9 +236,7 @@ class JobRule(models.Model):
             return recurrence.next_after(paused - INSTANT)
         if not recurrence.is_monotonic:
             return recurrence.next_after(now)
-        last = self.jobs.started().first()
-        start = clock.from_database(last.start_datetime) if last else None
-        return recurrence.next_after_start(start, now)
+        return recurrence.next_after_start(self.jobs.last_start(), now)
 
     def clean(self) -> None:
         """Judge the rule when it is saved by a person.

@@ -7,14 +7,13 @@ for: asked a hundred times, it is one request.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from linod_systemd import files
 from linod_systemd.conf import Site
 
 EXPORT = "rules"  # look at rules.json
@@ -37,7 +36,7 @@ def ask_for_export(site: Site) -> None:
 
     :raises OSError: where the state folder cannot be written.
     """
-    _leave(site, EXPORT, b"")
+    _leave(site, EXPORT, "")
 
 
 def ask_for_run(site: Site, rule: str) -> None:
@@ -45,7 +44,7 @@ def ask_for_run(site: Site, rule: str) -> None:
 
     :raises OSError: where the state folder cannot be written.
     """
-    _leave(site, _run_file(rule), rule.encode())
+    _leave(site, _run_file(rule), rule)
 
 
 def withdraw_run(site: Site, rule: str) -> bool:
@@ -61,21 +60,9 @@ def _run_file(rule: str) -> str:
     return RUN + hashlib.sha256(rule.encode()).hexdigest()[:32]
 
 
-def _leave(site: Site, name: str, content: bytes) -> None:
-    """Put a whole file there, and let it last over a power cut."""
+def _leave(site: Site, name: str, content: str) -> None:
     site.request_directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-    # Beside the folder, which is watched.
-    handle, aside = tempfile.mkstemp(dir=site.state_directory, prefix=".request.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, site.request_directory / name)
-    except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(aside)
-        raise
+    files.write_atomically(site.request_directory / name, content, 0o640, aside=site.state_directory)
 
 
 def take(folder: Path) -> Taken:

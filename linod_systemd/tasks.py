@@ -119,8 +119,7 @@ class Tasks:
         recurrence, now = rule.recurrence(), clock.utc_now()
         if (paused := pause.until(rule, now)) is not None:
             return recurrence.next_after(paused - INSTANT)
-        last = rule.jobs.started().first()
-        started = clock.from_database(last.start_datetime) if last else None
+        started = rule.jobs.last_start()
         if recurrence.is_monotonic:
             return recurrence.next_after_start(started, now)
         since = clock.from_database(rule.live_since)
