@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError
 
@@ -24,6 +24,8 @@ from linod_systemd import (
     slot,
     source,
     starts,
+    systemd,
+    unitnames,
 )
 from linod_systemd.chore import Report
 from linod_systemd.errors import LinodError
@@ -33,6 +35,7 @@ from linod_systemd.tasks import Tasks, local
 logger = logging.getLogger("linod.supervisor")
 
 REQUEST_PATIENCE = timedelta(seconds=10)  # from “run now” to the start of its unit
+OLDEST_REQUEST = timedelta(days=1)
 
 
 def do(site: conf.Site, name: str) -> Report:
@@ -65,12 +68,29 @@ def check(site: conf.Site) -> Report:
 
 
 def _ask_again(site: conf.Site) -> None:
-    """For the runs that were asked for and have not begun: what asked may have died before it could."""
-    long_ago = clock.to_database(clock.utc_now() - REQUEST_PATIENCE)
-    for rule in JobRule.objects.filter(requested_at__lt=long_ago):
-        if not claim.is_claimed(site, rule.name):
-            logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
-            request_folder.ask_for_run(site, rule.name)
+    """For the runs that were asked for and not started: what asked may have died before it could.
+
+    A unit that was started since, whatever has become of it, is not started again.
+    """
+    now = clock.utc_now()
+    latest, oldest = (clock.to_database(now - age) for age in (REQUEST_PATIENCE, OLDEST_REQUEST))
+    for rule in JobRule.objects.filter(requested_at__lt=latest, requested_at__gt=oldest):
+        if rule.requested_at is None or claim.is_claimed(site, rule.name):
+            continue
+        if _was_started_since(site, rule, clock.from_database(rule.requested_at)):
+            JobRule.objects.filter(pk=rule.pk).update(requested_at=None)
+            continue
+        logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
+        request_folder.ask_for_run(site, rule.name)
+
+
+def _was_started_since(site: conf.Site, rule: JobRule, asked: datetime) -> bool:
+    """By its jobs, or by systemd: that knows of one which died before it wrote a row, as its unit failed."""
+    last = rule.jobs.last_start()
+    if last is None or last < asked:
+        unit = unitnames.service(site.unit_prefix, rule.name)
+        last = systemd.timestamp(unit, "InactiveExitTimestamp") if systemd.is_running() else None
+    return last is not None and last >= asked
 
 
 def settle(site: conf.Site) -> Report:

@@ -49,6 +49,33 @@ def test_run_is_asked_for_without_root(alone: Machine) -> None:
     assert alone.run("linod", "--site", "shop", "run", "nowhere", check=False).returncode == 2
 
 
+def test_request_that_was_lost_is_made_again_once(alone: Machine) -> None:
+    """As the supervisor's check does it: the row says so, and no file does."""
+    ask = (
+        "from datetime import timedelta\n"
+        "from django.db import connection; from django.utils import timezone\n"
+        "from linod_systemd import conf, housekeeping; from linod_systemd.models import JobRule\n"
+        "asked = timezone.now() - timedelta(seconds={})\n"
+        "sql = \"UPDATE linod_systemd_jobrule SET requested_at = %s WHERE name = 'warns'\"\n"
+        "connection.cursor().execute(sql, [asked])\n"
+        "housekeeping._ask_again(conf.this_site())\n"
+        "print(JobRule.objects.get(name='warns').requested_at)"
+    )
+
+    def look(seconds: int) -> str:
+        script = ask.format(seconds)
+        return alone.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", script).stdout
+
+    look(3600)
+    alone.poll(lambda: jobs(alone, "warns", "shop"), 20, "the run that was asked for")
+    ended_job(alone, "warns")
+    # Its unit was started since this was asked for: a row that was not written starts nothing again.
+    assert look(3600).strip() == "None"
+    assert look(2 * 86400).strip() != "None"  # too old to be of any use
+    assert alone.sh(f"ls {REQUESTS}") == ""
+    assert len(jobs(alone, "warns", "shop")) == 1
+
+
 def test_what_is_no_request_is_told_and_does_not_loop(alone: Machine) -> None:
     alone.sh(f"mkdir -p {REQUESTS}/full/of && ln -s /etc/shadow {REQUESTS}/link")
     said = "journalctl -o cat -u linod-generate@shop"
