@@ -46,7 +46,7 @@ def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logge
     if not waiting:
         logger.debug("nothing to send")
         return
-    sent = refused = hang_ups = 0
+    sent = refused = unknown = hang_ups = 0
     trouble = ""
     connection = get_connection()
     try:
@@ -59,9 +59,12 @@ def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logge
             if refusal is None:
                 sent, hang_ups = sent + 1, 0
                 continue
-            refused += 1
-            end = "has an unknown end" if _is_unknown(refusal) else "was refused and stays pending"
-            logger.warning("the mail to %s %s: %s", user.email, end, refusal)
+            if _is_unknown(refusal):
+                unknown += 1
+                logger.warning("the mail to %s has an unknown end: %s", user.email, refusal)
+            else:
+                refused += 1
+                logger.warning("the mail to %s was refused and stays pending: %s", user.email, refusal)
             _close(connection, logger)  # servers count the errors of a connection, and then hang up
             hang_ups = hang_ups + 1 if _is_hang_up(refusal) else 0
             if hang_ups == PATIENCE:
@@ -70,10 +73,10 @@ def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logge
         trouble = f"the mail server cannot be used ({error})"
     finally:
         _close(connection, logger)
-    logger.info("sent %d mails, %d were refused", sent, refused)
+    logger.info("sent %d mails, %d were refused, the end of %d is unknown", sent, refused, unknown)
     if trouble:
         # A Warning is no failure (LINOD.txt): the rule goes on, and its job says why so little was sent.
-        raise Warning(f"{trouble}: {len(waiting) - sent} mails stay pending")
+        raise Warning(f"{trouble}: {len(waiting) - sent - unknown} mails stay pending")
 
 
 def _send(connection: BaseEmailBackend, user: User, messages: list[Message]) -> Exception | None:

@@ -252,8 +252,9 @@ def test_what_is_taken_for_sent_is_not_sent(run: Run, mail_server: MailServer, c
 
 
 def test_connection_that_breaks_after_the_text_leaves_an_unknown_end(
-    run: Run, mail_server: MailServer
+    run: Run, mail_server: MailServer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     message, other = write(user("anna")), write(user("ben"))
     mail_server.breaks_after_text = {"anna@example.org"}
     run(OFTEN)
@@ -261,6 +262,7 @@ def test_connection_that_breaks_after_the_text_leaves_an_unknown_end(
     assert (message.sent, message.not_before) == (None, None) and message.handed_over is not None
     other.refresh_from_db()
     assert other.sent is not None
+    assert "sent 1 mails, 0 were refused, the end of 1 is unknown" in caplog.text
     run(OFTEN)
     assert mail_server.recipients() == ["anna@example.org", "ben@example.org"]
 
