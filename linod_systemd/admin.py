@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from linod_systemd import clock, pause
+from linod_systemd import clock, outlook, pause, store
 from linod_systemd.choices import CancelledBy
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
@@ -86,14 +86,14 @@ class JobRuleAdmin(JobRuleModelAdmin):
         if rule.cancelled:
             note = f": {rule.cancelled_note}" if rule.cancelled_note else ""
             return f"{CancelledBy(rule.cancelled_by).in_words}{note}"
-        if (until := pause.until(rule, clock.utc_now())) is not None:
+        if (until := pause.until(rule.name, clock.utc_now())) is not None:
             return f"paused until {_local(until)}"
         return "run requested" if rule.requested_at else "live"
 
     @admin.display(description="next time")
     def next_time(self, rule: JobRule) -> str:
         try:
-            due = rule.next_run()
+            due = outlook.next_run(rule.stored())
         except RecurrenceError as error:
             return f"impossible: {error}"
         if due is None:
@@ -102,7 +102,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.display(description="last run")
     def last_job(self, rule: JobRule) -> str:
-        job = rule.jobs.started().first()
+        job = store.current().jobs(rule.name).started().first()
         if job is None:
             return "–"
         address = reverse("admin:linod_systemd_job_change", args=[job.pk])
@@ -127,17 +127,18 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = _chosen(rules).request()
+        count = sum(store.current().ask(name) for name in _names(rules))
         messages.success(request, f"{_rules(count)} asked to run; see Jobs.")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = _chosen(rules).cancel(CancelledBy.PERSON, request.POST.get("note", ""))
+        note = request.POST.get("note", "")
+        count = sum(store.current().cancel(name, CancelledBy.PERSON, note) for name in _names(rules))
         messages.success(request, f"{_rules(count)} cancelled: no timer starts them.")
 
     @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = _chosen(rules).enable()
+        count = sum(store.current().enable(name) for name in _names(rules))
         messages.success(request, f"{_rules(count)} enabled: timers start them.")
 
     @admin.action(description="Pause until", permissions=["pause"])
@@ -148,10 +149,10 @@ class JobRuleAdmin(JobRuleModelAdmin):
         if until is None:
             messages.error(request, "Say until when, in the field beside the action.")
             return
-        chosen = list(_chosen(rules))
+        chosen = _names(rules)
         try:
-            for rule in chosen:
-                pause.begin(rule, clock.from_database(until), form.cleaned_data["note"])
+            for name in chosen:
+                pause.begin(name, clock.from_database(until), form.cleaned_data["note"])
         except pause.PauseError as error:
             messages.error(request, str(error))
             return
@@ -173,9 +174,8 @@ class JobRuleAdmin(JobRuleModelAdmin):
         return HttpResponseRedirect(reverse("admin:linod_systemd_jobrule_changelist"))
 
 
-def _chosen(rules: QuerySet[JobRule]) -> Any:
-    """The same rows, by the manager that exports what it changes."""
-    return JobRule.objects.filter(pk__in=list(rules.values_list("pk", flat=True)))
+def _names(rules: QuerySet[JobRule]) -> list[str]:
+    return list(rules.values_list("name", flat=True))
 
 
 def _local(instant: datetime) -> str:

@@ -12,10 +12,13 @@ from typing import Any, NoReturn
 from linod_systemd import database, invocation
 from linod_systemd.accounting import Usage
 from linod_systemd.choices import Status
-from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure
+from linod_systemd.store import Run
 
 SHUTDOWN = "shutdown: the machine was going down"
+
+
+OURS = (__name__, Run.__module__, Procedure.__module__)  # whose frames no reader of a traceback wants
 
 
 class Terminated(BaseException):
@@ -34,15 +37,14 @@ class Outcome:
     usage: Usage = Usage()
 
 
-def call(rule: JobRule, ar: Any) -> Outcome:
-    """Call the rule's procedure."""
-    procedure = rule.func
-    if procedure is None:
-        reason = f"no procedure is named {rule.procedure!r}: run linod setup"
+def call(run: Run, ar: Any) -> Outcome:
+    """Call the procedure of a run."""
+    if run.procedure is None:
+        reason = f"no procedure is named {run.rule.rule.procedure!r}: run linod setup"
         return Outcome(Status.FAILED, reason, 1)
     try:
         with _interruptible():
-            procedure.run(ar)
+            run.perform(ar)
     except Warning as warning:  # LINOD.txt: a procedure ends early, with a reason, and is well
         return Outcome(Status.SUCCESS, str(warning))
     except Terminated:
@@ -76,8 +78,8 @@ def terminated() -> Outcome:
 
 def _failed(error: BaseException) -> Outcome:
     trace: TracebackType | None = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__") in (__name__, Procedure.__module__):
-        trace = trace.tb_next  # the reader wants the procedure's frames, not ours
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") in OURS:
+        trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace)).rstrip("\n")
     reason = "".join(traceback.format_exception_only(error)).strip().replace("\n", " ")
     if database.is_to_blame(error):

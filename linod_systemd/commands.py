@@ -18,16 +18,17 @@ from linod_systemd import (
     export,
     failure,
     ledger,
-    questions,
     spool,
+    store,
 )
 from linod_systemd.choices import CancelledBy
 from linod_systemd.commands_next import Asked, answer, find_in_file
 from linod_systemd.errors import LinodError, RefusedRule
-from linod_systemd.models import JobRule
+from linod_systemd.nearest import find_rule
+from linod_systemd.outlook import local, next_run
 from linod_systemd.recurrence import RecurrenceError
 from linod_systemd.site_journal import JournalAway
-from linod_systemd.tasks import Tasks, local
+from linod_systemd.tasks import Tasks
 from linod_systemd.terminal import say
 
 Options = argparse.Namespace
@@ -37,12 +38,13 @@ def about_rule(site: conf.Site, options: Options) -> int:
     """``next`` and ``explain``."""
     if options.rules is not None:
         return answer(find_in_file(options.rules, options.rule), options)
-    rule = questions.find_rule(options.rule)
+    rule = find_rule(options.rule)
     try:
         recurrence = rule.recurrence()
     except RecurrenceError as error:  # a row that nobody judged when it was saved
         raise RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule in the admin") from error
-    return answer(Asked(rule.as_rule(), recurrence, last_start=rule.jobs.last_start()), options)
+    last_start = store.current().jobs(rule.name).last_start()
+    return answer(Asked(rule.rule, recurrence, last_start), options)
 
 
 def setup(site: conf.Site, options: Options) -> int:
@@ -57,17 +59,16 @@ def write_rules(site: conf.Site, options: Options) -> int:
 
 
 def cancel(site: conf.Site, options: Options) -> int:
-    rule = questions.find_rule(options.rule)
+    rule = find_rule(options.rule)
     Tasks().cancel_rule(rule, CancelledBy.PERSON)
     say(f"{rule.name}: cancelled; again: linod enable {rule.name}")
     return 0
 
 
 def enable(site: conf.Site, options: Options) -> int:
-    rule = questions.find_rule(options.rule)
-    JobRule.objects.filter(pk=rule.pk).enable()
-    rule.refresh_from_db()
-    due = rule.next_run()
+    rule = find_rule(options.rule)
+    store.current().enable(rule.name)
+    due = next_run(find_rule(rule.name))
     say(f"{rule.name}: enabled, {f'next run at {local(due)}' if due else 'never due by itself'}")
     return 0
 

@@ -7,26 +7,26 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from linod_systemd import clock, conf, pause, questions, running
-from linod_systemd.models import JobRule
-from linod_systemd.tasks import local
+from linod_systemd import clock, conf, pause, running, store
+from linod_systemd.nearest import find_rule
+from linod_systemd.outlook import local, next_run
 from linod_systemd.terminal import say
 
 
 def run(site: conf.Site, options: argparse.Namespace) -> int:
     """:raises AlreadyRunning: where its run has not ended; nothing is asked for then."""
-    rule = questions.find_rule(options.rule)
-    running.check(site, rule)
-    JobRule.objects.filter(pk=rule.pk).request()
+    rule = find_rule(options.rule)
+    running.check(site, rule.name)
+    store.current().ask(rule.name)
     say(f"{rule.name}: asked for; it is started by systemd. See: linod jobs {rule.name}")
     return 0
 
 
 def pause_rule(site: conf.Site, options: argparse.Namespace) -> int:
     """:raises PauseError: for an end that is past."""
-    rule = questions.find_rule(options.rule) if options.rule else None
+    rule = find_rule(options.rule) if options.rule else None
     until = _end(options.until, options.duration)
-    pause.begin(rule, until, options.note)
+    pause.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note)
     name = rule.name if rule else f"site {site.name}"
     again = f"linod resume {rule.name}" if rule else "linod resume"
     say(f"{name}: paused until {local(until)}; earlier: {again}")
@@ -40,11 +40,11 @@ def _end(until: datetime | None, duration: timedelta | None) -> datetime:
 
 
 def resume(site: conf.Site, options: argparse.Namespace) -> int:
-    rule = questions.find_rule(options.rule) if options.rule else None
+    rule = find_rule(options.rule) if options.rule else None
     name = rule.name if rule else f"site {site.name}"
-    if not pause.end(rule):
+    if not pause.end(rule.name if rule else pause.WHOLE_SITE):
         say(f"{name}: was not paused")
         return 0
-    due = rule.next_run() if rule else None
+    due = next_run(rule) if rule else None
     say(f"{name}: goes on{f', next run at {local(due)}' if due else ''}")
     return 0

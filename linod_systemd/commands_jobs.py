@@ -10,12 +10,12 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import clock, conf, questions
+from linod_systemd import clock, conf, store
 from linod_systemd.choices import Status
 from linod_systemd.errors import NoSuchRule
-from linod_systemd.job import JobQuerySet
-from linod_systemd.models import Job
-from linod_systemd.tasks import local
+from linod_systemd.job import Job, JobQuerySet
+from linod_systemd.nearest import find_rule
+from linod_systemd.outlook import local
 from linod_systemd.terminal import print_table, say
 from linod_systemd.visible import visible_json, visible_line
 
@@ -24,11 +24,9 @@ OVERLAP = timedelta(seconds=10)
 
 
 def jobs(site: conf.Site, options: argparse.Namespace) -> int:
-    found = Job.objects.all()
-    if options.rule:
-        found = found.filter(rule_name=options.rule)
-        if not found.exists():
-            questions.find_rule(options.rule)  # a rule that has not run yet is no error, a misspelt one is
+    found = store.current().jobs(options.rule)
+    if options.rule and not found.exists():
+        find_rule(options.rule)  # a rule that has not run yet is no error, a misspelt one is
     if options.status:
         if options.status not in Status.values:
             raise NoSuchRule(
@@ -114,7 +112,7 @@ def _job_as_json(job: Job) -> dict[str, Any]:
 
 
 def show(site: conf.Site, options: argparse.Namespace) -> int:
-    job = Job.objects.filter(pk=options.job).first()
+    job = store.current().jobs().filter(pk=options.job).first()
     if job is None:
         raise NoSuchRule(f"there is no job #{options.job}", "linod jobs lists them")
     values = _job_as_json(job)

@@ -7,9 +7,8 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from linod_systemd import clock, conf, health, memory
+from linod_systemd import clock, conf, health, memory, store
 from linod_systemd.health import Health
-from linod_systemd.models import JobRule
 from linod_systemd.tasks import Tasks
 from linod_systemd.terminal import say
 from linod_systemd.visible import visible_json, visible_line
@@ -18,7 +17,7 @@ from linod_systemd.visible import visible_json, visible_line
 def status(site: conf.Site, options: argparse.Namespace) -> int:
     """The exit code is fit for an alarm: 1 where something is wrong with a rule."""
     now = clock.utc_now()
-    found = [health.of(rule, now) for rule in JobRule.objects.all()]
+    found = [health.of(rule, now) for rule in store.current().rules()]
     if options.json:
         print(visible_json([_as_json(one) for one in found]))
     else:
@@ -35,15 +34,15 @@ def status(site: conf.Site, options: argparse.Namespace) -> int:
 
 
 def _as_json(found: Health) -> dict[str, Any]:
-    rule = found.rule
+    rule, stored = found.rule.rule, found.rule
     return {
         "name": rule.name,
         "procedure": rule.procedure,
         "every_unit": rule.every_unit,
         "every": rule.every,
         "cancelled": rule.cancelled,
-        "cancelled_by": rule.cancelled_by,
-        "cancelled_note": rule.cancelled_note,
+        "cancelled_by": stored.cancelled_by,
+        "cancelled_note": stored.cancelled_note,
         "last_start": _iso(found.last_start),
         "last_success": _iso(found.last_success),
         "last_status": found.last_status or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, close_old_connections
@@ -17,18 +17,17 @@ from linod_systemd import (
     clock,
     conf,
     database,
-    django_settings,
     invocation,
     joblog,
     ledger,
     missed,
+    nearest,
     offline,
     owed,
-    questions,
     retry,
     running,
     slot,
-    source,
+    store,
     unended,
 )
 from linod_systemd.accounting import Usage
@@ -37,27 +36,31 @@ from linod_systemd.choices import Status, Trigger
 from linod_systemd.claim import Claimed
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.models import Job, JobRule, Pause
+from linod_systemd.invocation import Invocation
+from linod_systemd.job import Job
 from linod_systemd.notify import Notifier
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
 from linod_systemd.rule_start import Start
 from linod_systemd.slot import Past
+from linod_systemd.store import Run, StoredRule
 from linod_systemd.ticks import INSTANT
 
 logger = logging.getLogger("linod.execute")
 
 
-def execute(site: conf.Site, name: str, *, warm: bool = False) -> int:
+def execute(site: conf.Site, name: str, *, warm: bool = False, elapsed: datetime | None = None) -> int:
     """Run a rule now, in this process, and leave a Job row for each attempt; the exit code of linod-run.
 
+    :param elapsed: when its timer did (aware), where that is none of systemd's.
     :param warm: whether this process was forked from one that had loaded the site.
     :raises NoSuchRule: where no rule has this name.
     :raises AlreadyRunning: where its previous run has not ended.
     :raises ConfigurationError: where neither the database nor rules.json, or the state folder, can be used.
     """
     rule = _find(site, name)
-    start = Start.of(rule, invocation.current(site, name), warm=warm)
+    by = invocation.current(site, name) if elapsed is None else Invocation(rang=elapsed)
+    start = Start.of(rule, by, warm=warm)
     try:
         with claim.claimed(site, name):
             if not _is_to_run(site, start):
@@ -78,8 +81,8 @@ def _refused(site: conf.Site, start: Start) -> AlreadyRunning:
     """What to say where the rule is running already; a slot that is passed over for it has its row."""
     try:
         with database.reachable(site):
-            said = running.error_for(start.rule)
-            if start.due is not None and start.rule.pk is not None:
+            said = running.error_for(start.rule.name)
+            if start.due is not None and start.rule.is_stored:
                 missed.note(start.rule, start.due, said.message)
     except DatabaseAway as error:
         logger.warning("%s: %s", start.rule.name, error)
@@ -87,12 +90,12 @@ def _refused(site: conf.Site, start: Start) -> AlreadyRunning:
     return said
 
 
-def _find(site: conf.Site, name: str) -> JobRule:
+def _find(site: conf.Site, name: str) -> StoredRule:
     """The rule; as rules.json knows it, where the database is away: the job may not need it."""
     try:
         with database.reachable(site):
             ledger.drain(site)
-            return questions.find_rule(name)
+            return nearest.find_rule(name)
     except DatabaseAway as error:
         rule = offline.find_rule(site, name)
         if rule is None:
@@ -107,22 +110,17 @@ def _settle(site: conf.Site, start: Start) -> None:
 
 
 def _is_to_run(site: conf.Site, start: Start) -> bool:
-    """Whether this start is for a run: what a person asks for is; what a timer rings for, by its slot."""
-    rule, rang = start.rule, start.by.rang
-    if rang is None:
+    """Whether this start is for a run; an occurrence that is passed over has its row."""
+    rule, past = start.rule, Past()
+    if start.by.rang is None:
         return True
-    if rule.cancelled:
-        logger.warning("%s: its timer rang, and it is cancelled", rule.name)
-        return False
-    past = Past()
     try:
         with database.reachable(site):
-            past = _past(start)
+            past = start.past()
     except DatabaseAway as error:
         logger.warning("%s: %s", rule.name, error)
-    tolerance = timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
-    decision = slot.decide(start.due, rang, past, makes_up=rule.as_rule().makes_up, tolerance=tolerance)
-    if decision.is_noted and start.due is not None and rule.pk is not None:
+    decision = start.decide(past)
+    if decision.is_noted and start.due is not None and rule.is_stored:
         with database.explained(site):
             missed.note(rule, start.due, decision.reason)
     if not decision.runs:
@@ -130,46 +128,50 @@ def _is_to_run(site: conf.Site, start: Start) -> bool:
     return decision.runs
 
 
-def _past(start: Start) -> Past:
-    rule = start.rule
-    if rule.pk is None or start.due is None:
-        return Past()
-    paused = Pause.objects.of(rule).overlapping(start.due, start.by.rang or start.due).last()
-    busy = Job.objects.under_way(rule.name, clock.to_database(start.due)).first()
-    return Past(
-        live_since=clock.from_database(rule.live_since),
-        taken=Job.objects.of_slot(rule.name, start.due).exists(),
-        paused=str(paused or ""),
-        busy=f"job #{busy.pk}" if busy else "",
-    )
-
-
 def _attempts(site: conf.Site, start: Start) -> Outcome:
     """Run the rule, and again while it fails and has retries left; how the last one ended."""
     rule, asked = start.rule, None
-    if rule.pk is not None and rule.requested_at and start.by.by_systemd and start.by.rang is None:
+    if rule.is_stored and rule.requested_at and start.by.by_systemd and start.by.rang is None:
         with database.explained(site):
             asked = owed.of(rule)
+    retries = rule.rule.retries
     notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
     while True:
         if number > 1:
             wait = retry.wait_before(number)
-            notifier.extend_timeout(wait + rule.timeout)
+            notifier.extend_timeout(wait + rule.rule.timeout)
             if not attempt.rest(wait):
                 return outcome or attempt.terminated()
-        job = begin(site, start, number, asked)
-        outcome = _run(site, start, job, is_last=number > rule.retries)
-        if outcome.status != Status.FAILED or number > rule.retries:
+        run = begin(site, start, number, asked)
+        outcome = _run(site, start, run, is_last=number > retries)
+        if outcome.status != Status.FAILED or number > retries:
             return outcome
         number += 1
-        asked = Owed(Trigger.RETRY, number, job.scheduled_for)
+        asked = Owed(Trigger.RETRY, number, run.job.scheduled_for)
+
+
+def run_by_hand(site: conf.Site, name: str, ar: Any = None, logger: logging.Logger | None = None) -> Job:
+    """Run a rule now, in this process, once; the job, which has ended.
+
+    :param ar: what the procedure is called with; a request of this run, if it is None.
+    :param logger: what that request logs to.
+    :raises NoSuchRule, AlreadyRunning, ConfigurationError: as :func:`execute`.
+    """
+    start = Start(_find(site, name), Invocation())
+    try:
+        with claim.claimed(site, name):
+            run = begin(site, start)
+            _run(site, start, run, is_last=True, ar=ar, job_logger=logger)
+    except Claimed as error:
+        raise _refused(site, start) from error
+    return run.job
 
 
 class SlotTaken(Exception):
     """Another host, or another process of this one, has just begun to run this slot."""
 
 
-def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Job:
+def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Run:
     """Write the row of an attempt that starts now; the caller holds the rule's claim.
 
     :param asked: what this start stands in for.
@@ -178,32 +180,22 @@ def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = N
     """
     rule = start.rule
     row = _row(start) | ({"trigger": asked.trigger, "scheduled_for": asked.scheduled_for} if asked else {})
-    job = Job(rule=rule if rule.pk else None, start_datetime=clock.now(), attempt=number, **row)
-    if rule.pk is None:
-        ledger.write(site, job)
-        return job
+    job = Job(start_datetime=clock.now(), attempt=number, **row)
+    if rule.is_stored:
+        try:
+            with database.reachable(site):
+                # Who holds the claim knows that no other process of this host runs the rule.
+                ledger.lose_others(site, rule.name)
+                if asked is None and start.due is not None:
+                    missed.note(rule, start.due - INSTANT)
+        except DatabaseAway as error:
+            logger.warning("%s: %s", rule.name, error)
     try:
-        with database.reachable(site):
-            # Who holds the claim knows that no other process of this host runs the rule.
-            ledger.lose_others(site, rule)
-            if asked is None and start.due is not None:
-                missed.note(rule, start.due - INSTANT)
-    except DatabaseAway as error:
-        logger.warning("%s: %s", rule.name, error)
-    _write(site, rule, job)
-    return job
-
-
-def _write(site: conf.Site, rule: JobRule, job: Job) -> None:
-    try:
-        ledger.write(site, job)
+        return ledger.begin(site, rule, job)
     except IntegrityError as error:
-        if not rule.jobs.running().exists():
+        if not store.current().jobs(rule.name).running().exists():
             raise SlotTaken(str(job.slot)) from error
         raise Claimed(rule.name) from error
-    if rule.requested_at is not None and job.pk is not None:
-        with database.explained(site):
-            JobRule.objects.filter(pk=rule.pk).update(requested_at=None)
 
 
 def _row(start: Start) -> dict[str, Any]:
@@ -222,15 +214,24 @@ def _row(start: Start) -> dict[str, Any]:
     }
 
 
-def _run(site: conf.Site, start: Start, job: Job, *, is_last: bool) -> Outcome:
-    rule, began = start.rule, time.monotonic()
+def _run(
+    site: conf.Site,
+    start: Start,
+    run: Run,
+    *,
+    is_last: bool,
+    ar: Any = None,
+    job_logger: logging.Logger | None = None,
+) -> Outcome:
+    name, job, began = start.rule.name, run.job, time.monotonic()
     # That of the first attempt begins with the unit.
     before = accounting.usage() if job.attempt > 1 else Usage(0.0)
-    level = LogLevels(rule.log_level).level
-    with joblog.attached(site, rule, job, level, to_stderr=not start.by.by_systemd) as captured:
-        logger.info("%s: %s started (%s)", rule.name, ledger.label(job), job.trigger)
-        ar = source.current().request(rule, job, logging.getLogger("linod.job"))
-        outcome = attempt.call(rule, ar)
+    level = LogLevels(start.rule.rule.log_level).level
+    with joblog.attached(site, job, level, to_stderr=not start.by.by_systemd) as captured:
+        logger.info("%s: %s started (%s)", name, ledger.label(job), job.trigger)
+        if ar is None:
+            ar = run.request(job_logger or logging.getLogger("linod.job"))
+        outcome = attempt.call(run, ar)
         if outcome.details:
             captured.add(outcome.details)
         if start.by.by_systemd:
@@ -239,8 +240,8 @@ def _run(site: conf.Site, start: Start, job: Job, *, is_last: bool) -> Outcome:
         took = time.monotonic() - began
         reason = f" ({outcome.reason})" if outcome.reason else ""
         report = logger.info if outcome.status == Status.SUCCESS else logger.error
-        report("%s: %s ended: %s%s after %.2f s", rule.name, ledger.label(job), outcome.status, reason, took)
+        report("%s: %s ended: %s%s after %.2f s", name, ledger.label(job), outcome.status, reason, took)
         if outcome.details:
             logger.error("%s", outcome.details)
-        ledger.end(site, job, outcome, captured.text(), judge=is_last)
+        ledger.end(site, run, outcome, captured.text(), judge=is_last)
     return outcome

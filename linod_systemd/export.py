@@ -1,4 +1,4 @@
-"""JobRule rows → rules.json, on commit, by whichever process of the site changed a rule."""
+"""The rules of the store → rules.json, on commit, by whichever process of the site changed a rule."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from linod_systemd import clock, conf, desired, files, request_folder
+from linod_systemd import clock, conf, desired, files, request_folder, store
 from linod_systemd.errors import ConfigurationError
 
 logger = logging.getLogger("linod")
@@ -49,7 +47,7 @@ def export(site: conf.Site | None = None) -> bool:
     site = site or conf.this_site()
     conf.ensure_directories(site)
     try:
-        # The lock is taken before the rows are read, or an older reading could overwrite a newer one.
+        # The lock is taken before the rules are read, or an older reading could overwrite a newer one.
         with files.locked(site.state_directory / "rules.lock"):
             text = wanted_text(site)
             if _read(site.rules_file) == text:
@@ -65,16 +63,17 @@ def export(site: conf.Site | None = None) -> bool:
 
 
 def wanted_text(site: conf.Site) -> str:
-    """The rules.json that the rows ask for."""
+    """The rules.json that the store asks for."""
     from linod_systemd import pause  # a model, too
 
     paused = pause.current(clock.utc_now())
     rules = []
-    for row in apps.get_model("linod_systemd", "JobRule").objects.all():
-        ends = [paused[key] for key in (row.pk, None) if key in paused]
+    source = store.current()
+    for stored in source.rules():
+        ends = [paused[key] for key in (stored.name, pause.WHOLE_SITE) if key in paused]
         until = max(ends).isoformat() if ends else None
-        rules.append(replace(row.as_rule(), paused_until=until))
-    return desired.dump(site.name, settings.TIME_ZONE, rules)
+        rules.append(replace(stored.rule, paused_until=until))
+    return desired.dump(site.name, source.timezone, rules)
 
 
 def _read(path: Path) -> str | None:

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.core.mail import mail_admins
 
-from linod_systemd import clock, conf, ending, invocation, site_journal, source
+from linod_systemd import clock, conf, ending, invocation, site_journal, store
 from linod_systemd.choices import BAD_ENDS, CancelledBy, Status, Trigger
-from linod_systemd.models import Job, JobRule
+from linod_systemd.job import Job
 from linod_systemd.site_journal import JournalAway
 
 logger = logging.getLogger("linod.failure")
@@ -27,18 +27,19 @@ def judge(job: Job, *, retries: bool = False) -> None:
 
     :param retries: whether an attempt that is left is to be asked for, as no runner does it.
     """
-    rule = job.rule
+    source = store.current()
+    stored = source.rule(job.rule_name)
+    rule = None if stored is None else stored.rule
     if rule is not None and retries and not rule.cancelled and job.attempt <= rule.retries:
-        JobRule.objects.filter(pk=rule.pk).request()
+        source.ask(rule.name)
         logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
         return
     if rule is not None and not rule.cancel_on_failure:
-        before = rule.jobs.started().exclude(pk=job.pk).first()
+        before = source.jobs(rule.name).started().exclude(pk=job.pk).first()
         if before is None or before.status not in BAD_ENDS:
             _tell(job, "the rule goes on", "It goes on all the same, and further failures are not mailed.")
         return
-    if rule is not None:
-        JobRule.objects.filter(pk=rule.pk).cancel(CancelledBy.FAILURE)
+    source.cancel(job.rule_name, CancelledBy.FAILURE)
     logger.error(
         "%s: cancelled after job #%s (%s); mend it, then: linod enable %s",
         *(job.rule_name, job.pk, job.status, job.rule_name),
@@ -48,7 +49,7 @@ def judge(job: Job, *, retries: bool = False) -> None:
 
 def _tell(job: Job, consequence: str, remedy: str) -> None:
     try:
-        source.current().failed(job, consequence)
+        store.current().tell_failure(job, consequence)
     except Exception:  # code of the site, whatever it raises; the failure itself is on record
         logger.exception("the site was not told by its own way about job #%s", job.pk)
     if not settings.ADMINS:
@@ -78,7 +79,8 @@ def lose(site: conf.Site, job: Job) -> bool:
             record(site, job.rule_name, monitored, ending.complete_text(job.invocation_id))
             return True
     reason = "the machine went down" if job.boot_id != invocation.boot_id() else "its process is gone"
-    if job.finish(Status.LOST, reason=reason, message=_logged(site, job) or job.message):
+    message = _logged(site, job) or job.message
+    if store.current().finish(job, status=Status.LOST, reason=reason, message=message):
         logger.error("%s: job #%s is lost: %s", job.rule_name, job.pk, reason)
     return True
 
@@ -107,7 +109,8 @@ def record(
     """
     verdict = ending.verdict(monitored)
     ended = ended or datetime.now(UTC)
-    job = Job.objects.of_invocation(verdict.invocation_id).order_by("pk").last()
+    source = store.current()
+    job = source.jobs().of_invocation(verdict.invocation_id).order_by("pk").last()
     began = job is not None and job.uuid != _key(verdict.invocation_id)
     if job is None:
         job = never_begun(name, verdict.invocation_id, ended, invocation.boot_id())
@@ -115,8 +118,9 @@ def record(
         verdict = verdict.but(f"it did not begin: {verdict.reason}")
     elif verdict.status == Status.TIMEOUT and not _had_its_time(job, ended):
         verdict = verdict.but("it did not end when it was stopped, and was killed", stopped=True)
-    finished = job.finish(
-        verdict.status,
+    finished = source.finish(
+        job,
+        status=verdict.status,
         reason=verdict.reason,
         message=message or _logged(site, job) or job.message,
         exit_code=verdict.exit_code,
@@ -133,7 +137,8 @@ def record(
 def _had_its_time(job: Job, ended: datetime) -> bool:
     """Whether a job that systemd gave up ran for its timeout, and was not just deaf to `systemctl stop`."""
     took = ended - clock.from_database(job.start_datetime)
-    return job.rule is None or took > timedelta(seconds=job.rule.timeout * 0.9 - 5)
+    rule = store.current().rule(job.rule_name)
+    return rule is None or took > timedelta(seconds=rule.rule.timeout * 0.9 - 5)
 
 
 def never_begun(name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
@@ -142,10 +147,9 @@ def never_begun(name: str, invocation_id: str, start: datetime, boot_id: str) ->
 
     :param boot_id: of the boot in which it was; empty: of an earlier one.
     """
-    job: Job = Job.objects.get_or_create(
-        uuid=_key(invocation_id),
-        defaults={
-            "rule": JobRule.objects.filter(name=name).first(),
+    return store.current().keep(
+        {
+            "uuid": _key(invocation_id),
             "rule_name": name,
             "start_datetime": clock.to_database(start),
             "status": Status.LOST,
@@ -153,9 +157,8 @@ def never_begun(name: str, invocation_id: str, start: datetime, boot_id: str) ->
             "invocation_id": invocation_id,
             "host": invocation.host_name(),
             "boot_id": boot_id,
-        },
-    )[0]
-    return job
+        }
+    )
 
 
 def _key(invocation_id: str) -> uuid.UUID:

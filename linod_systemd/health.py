@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, django_settings, missed, pause
+from linod_systemd import clock, django_settings, missed, pause, store
 from linod_systemd.choices import BAD_ENDS, CancelledBy, Status
-from linod_systemd.models import JobRule, Pause
+from linod_systemd.outlook import local, next_run
+from linod_systemd.pause import Pause
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
-from linod_systemd.tasks import local
+from linod_systemd.store import StoredRule
 
 
 @dataclass(frozen=True)
 class Health:
     """Instants are aware. ``overdue``: an occurrence that has passed, and no job stands for it."""
 
-    rule: JobRule
+    rule: StoredRule
     last_start: datetime | None
     last_success: datetime | None
     last_status: str
@@ -30,7 +31,7 @@ class Health:
         """What somebody should look at, or nothing."""
         if self.impossible:
             return f"it is impossible: {self.impossible}"
-        if self.rule.cancelled:
+        if self.rule.rule.cancelled:
             failed = self.rule.cancelled_by == CancelledBy.FAILURE
             return f"it was cancelled by a failure: linod enable {self.rule.name}" if failed else ""
         if self.overdue is not None:
@@ -38,13 +39,14 @@ class Health:
         return f"its last run ended as {self.last_status}" if self.last_status in BAD_ENDS else ""
 
 
-def of(rule: JobRule, now: datetime) -> Health:
+def of(rule: StoredRule, now: datetime) -> Health:
     """How a rule is now (aware)."""
-    last = rule.jobs.started().first()
-    success = rule.jobs.filter(status=Status.SUCCESS).first()
+    jobs = store.current().jobs(rule.name)
+    last = jobs.started().first()
+    success = jobs.filter(status=Status.SUCCESS).first()
     impossible, next_due, overdue = "", None, None
     try:
-        next_due, overdue = rule.next_run(), _overdue(rule, rule.recurrence(), now)
+        next_due, overdue = next_run(rule), _overdue(rule, rule.recurrence(), now)
     except RecurrenceError as error:
         impossible = str(error)
     return Health(
@@ -53,24 +55,25 @@ def of(rule: JobRule, now: datetime) -> Health:
         clock.from_database(success.start_datetime) if success else None,
         last.status if last else "",
         next_due,
-        pause.until(rule, now),
+        pause.until(rule.name, now),
         overdue,
         impossible,
     )
 
 
-def _overdue(rule: JobRule, recurrence: RecurrenceSet, now: datetime) -> datetime | None:
-    if rule.cancelled or rule.jobs.running().exists():
+def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> datetime | None:
+    jobs = store.current().jobs(rule.name)
+    if rule.rule.cancelled or jobs.running().exists():
         return None
     settled = now - timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
     if recurrence.is_monotonic:
-        start = rule.jobs.last_start()
+        start = jobs.last_start()
         due = recurrence.next_after_start(start, settled)
         return due if start is not None and due is not None and due < settled else None
     slot = recurrence.last_before(settled)
-    if slot is None or slot <= clock.from_database(rule.live_since) + missed.SETTLING:
+    if slot is None or rule.live_since is None or slot <= rule.live_since + missed.SETTLING:
         return None
-    latest = rule.jobs.last_slot()
+    latest = jobs.last_slot()
     if latest is not None and latest >= slot:
         return None
-    return None if Pause.objects.of(rule).overlapping(slot, now).exists() else slot
+    return None if Pause.objects.of(rule.name).overlapping(slot, now).exists() else slot

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from linod_systemd import clock, django_settings
+from linod_systemd import clock, django_settings, store
 from linod_systemd.choices import Status
-from linod_systemd.models import Job
 from linod_systemd.procedures import schedule_daily
 
 BATCH = 1000
@@ -20,20 +19,21 @@ def clear_too_old_job_history(ar: Any) -> None:
     days = django_settings.get("LINOD_HISTORY_DAYS")
     limit = clock.to_database(clock.utc_now() - timedelta(days=days))
     kept = list(_kept(django_settings.get("LINOD_HISTORY_LEAST")))
-    old = Job.objects.filter(start_datetime__lt=limit).exclude(status=Status.RUNNING).exclude(pk__in=kept)
+    jobs = store.current().jobs()
+    old = jobs.filter(start_datetime__lt=limit).exclude(status=Status.RUNNING).exclude(pk__in=kept)
     deleted = 0
     while True:
         # Small transactions: a long one would keep the other jobs from writing their rows (SQLite).
         batch = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
         if not batch:
             break
-        deleted += Job.objects.filter(pk__in=batch).delete()[0]
+        deleted += jobs.filter(pk__in=batch).delete()[0]
     ar.info("deleted %d jobs that are older than %d days", deleted, days)
 
 
 def _kept(least: int) -> Iterator[int]:
     """The jobs of each rule that stay however old they are: its last runs, and its last failure."""
-    for name in Job.objects.order_by().values_list("rule_name", flat=True).distinct():
-        jobs = Job.objects.filter(rule_name=name)
+    for name in store.current().jobs().order_by().values_list("rule_name", flat=True).distinct():
+        jobs = store.current().jobs(name)
         yield from jobs.started().values_list("pk", flat=True)[: max(1, least)]
         yield from jobs.bad_ends().values_list("pk", flat=True)[:1]

@@ -22,15 +22,16 @@ from linod_systemd import (
     owed,
     request_folder,
     slot,
-    source,
     starts,
+    store,
     systemd,
     unitnames,
 )
 from linod_systemd.chore import Report
 from linod_systemd.errors import LinodError
-from linod_systemd.models import Job, JobRule
-from linod_systemd.tasks import Tasks, local
+from linod_systemd.outlook import local
+from linod_systemd.store import StoredRule
+from linod_systemd.tasks import Tasks
 
 logger = logging.getLogger("linod.supervisor")
 
@@ -59,7 +60,7 @@ def set_up(site: conf.Site) -> Report:
 
 def check(site: conf.Site) -> Report:
     """Compare, and mend."""
-    source.current().refresh()
+    store.current().refresh()
     if export.export(site):
         logger.info("site %s: rules.json was out of date", site.name)
     settled = _end_rows(site)
@@ -73,20 +74,22 @@ def _ask_again(site: conf.Site) -> None:
     A unit that was started since, whatever has become of it, is not started again.
     """
     now = clock.utc_now()
-    latest, oldest = (clock.to_database(now - age) for age in (REQUEST_PATIENCE, OLDEST_REQUEST))
-    for rule in JobRule.objects.filter(requested_at__lt=latest, requested_at__gt=oldest):
-        if rule.requested_at is None or claim.is_claimed(site, rule.name):
+    for rule in store.current().requested():
+        asked = rule.requested_at
+        if asked is None or not now - OLDEST_REQUEST < asked < now - REQUEST_PATIENCE:
             continue
-        if _was_started_since(site, rule, clock.from_database(rule.requested_at)):
-            JobRule.objects.filter(pk=rule.pk).update(requested_at=None)
+        if claim.is_claimed(site, rule.name):
+            continue
+        if _was_started_since(site, rule, asked):
+            store.current().withdraw(rule.name)
             continue
         logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
         request_folder.ask_for_run(site, rule.name)
 
 
-def _was_started_since(site: conf.Site, rule: JobRule, asked: datetime) -> bool:
+def _was_started_since(site: conf.Site, rule: StoredRule, asked: datetime) -> bool:
     """By its jobs, or by systemd: that knows of one which died before it wrote a row, as its unit failed."""
-    last = rule.jobs.last_start()
+    last = store.current().jobs(rule.name).last_start()
     if last is None or last < asked:
         unit = unitnames.service(site.unit_prefix, rule.name)
         last = systemd.timestamp(unit, "InactiveExitTimestamp") if systemd.is_running() else None
@@ -108,23 +111,24 @@ def _end_rows(site: conf.Site) -> bool:
 def look_back() -> None:
     """Note what was missed by rules that don't make up for it; those that do look back as they run."""
     until = clock.utc_now() - slot.PROMPT  # what has just come may be about to start
-    for rule in JobRule.objects.live():
-        if not rule.as_rule().makes_up:
+    for rule in store.current().rules():
+        if not rule.rule.cancelled and not rule.rule.makes_up:
             missed.note(rule, until)
 
 
 def status_line() -> str:
     """What ``systemctl status`` shows: ``7 rules, 1 cancelled, last failure: …``."""
-    rules = JobRule.objects.count()
-    cancelled = rules - JobRule.objects.live().count()
-    last = Job.objects.bad_ends().first()
+    source = store.current()
+    rules = source.rules()
+    cancelled = sum(rule.rule.cancelled for rule in rules)
+    last = source.jobs().bad_ends().first()
     failed = (
         f"{last.rule_name} {local(clock.from_database(last.start_datetime))[:16]} {last.status}"
         if last
         else "none"
     )
-    running = Job.objects.running().count()
-    return f"{rules} rules, {cancelled} cancelled, {running} running, last failure: {failed}"
+    running = source.jobs().running().count()
+    return f"{len(rules)} rules, {cancelled} cancelled, {running} running, last failure: {failed}"
 
 
 CHORES: dict[str, Callable[[conf.Site], Report]] = {"set_up": set_up, "check": check, "settle": settle}

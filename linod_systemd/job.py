@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from linod_systemd import clock, source
+from linod_systemd import clock
 from linod_systemd.choices import BAD_ENDS, Status, Trigger
 
 
@@ -80,7 +80,7 @@ class Job(models.Model):
         ordering = ("-start_datetime", "-pk")
         constraints = (
             models.UniqueConstraint(
-                fields=("rule",), condition=models.Q(status="running"), name="linod_one_run_of_a_rule"
+                fields=("rule_name",), condition=models.Q(status="running"), name="linod_one_run_of_a_rule"
             ),
             models.UniqueConstraint(
                 fields=("rule_name", "scheduled_for"),
@@ -148,5 +148,4 @@ class Job(models.Model):
             return False
         for name, value in values.items():
             setattr(self, name, value)
-        source.current().ended(self)
         return True

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import conf, django_settings, journal, source
+from linod_systemd import conf, django_settings, journal, store
 from linod_systemd.capture import Capture
+from linod_systemd.job import Job
 from linod_systemd.logfile import LinoLogHandler
-from linod_systemd.models import Job, JobRule
 from linod_systemd.visible import visible
 
 
 @contextlib.contextmanager
-def attached(site: conf.Site, rule: JobRule, job: Job, level: int, *, to_stderr: bool) -> Iterator[Capture]:
+def attached(site: conf.Site, job: Job, level: int, *, to_stderr: bool) -> Iterator[Capture]:
     """Attach the handlers of a job to the root logger; gives what will become its message.
 
     :param level: the least level that is captured and logged.
@@ -24,10 +24,10 @@ def attached(site: conf.Site, rule: JobRule, job: Job, level: int, *, to_stderr:
     """
     captured = Capture(level, django_settings.get("LINOD_MESSAGE_CHARACTERS") // 2)
     captured.addFilter(lambda record: record.name != "linod.execute")
-    fields = {"LINOD_SITE": site.name, "LINOD_RULE": rule.name, "LINOD_JOB": str(job.pk or job.uuid)}
+    fields = {"LINOD_SITE": site.name, "LINOD_RULE": job.rule_name, "LINOD_JOB": str(job.pk or job.uuid)}
     if job.invocation_id:
         fields["LINOD_INVOCATION"] = job.invocation_id
-    lino_log = LinoLogHandler(site.log_file, source.current().formatter())
+    lino_log = LinoLogHandler(site.log_file, store.current().formatter())
     handlers: list[logging.Handler] = [captured, journal.Handler(fields), lino_log]
     if to_stderr:
         handlers.append(_terminal())

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import claim, clock, conf, database, failure, invocation, source, spool
+from linod_systemd import claim, clock, conf, database, failure, invocation, spool, store
 from linod_systemd.attempt import Outcome
 from linod_systemd.choices import BAD_ENDS, Status
 from linod_systemd.database import DatabaseAway
-from linod_systemd.models import Job, JobRule
+from linod_systemd.job import Job
+from linod_systemd.store import Run, StoredRule
 from linod_systemd.visible import storable
 
 logger = logging.getLogger("linod.ledger")
@@ -25,30 +26,30 @@ def label(job: Job) -> str:
     return f"job #{job.pk}" if job.pk else f"job {job.uuid}"
 
 
-def write(site: conf.Site, job: Job) -> None:
-    """Write the row of a job that begins, or that was skipped.
+def begin(site: conf.Site, rule: StoredRule, job: Job) -> Run:
+    """Write the row of a run that begins.
 
-    :raises IntegrityError: where another row of the rule is running.
+    :raises IntegrityError: where another row of the rule is running, or of this slot.
     :raises SpoolError: where neither database nor spool can be written.
     """
-    if job.rule_id is not None:
+    source = store.current()
+    if rule.is_stored:
         try:
             with database.reachable(site):
-                job.save(force_insert=True)
-                if job.status == Status.RUNNING:
-                    source.current().began(job)
-                return
+                return source.claim(rule, job)
         except DatabaseAway as error:
             logger.warning("%s: %s", job.rule_name, error)
     _put(site, job)
+    return Run(source, rule, job, source.procedure(rule))
 
 
-def end(site: conf.Site, job: Job, outcome: Outcome, message: str, *, judge: bool) -> None:
-    """Write how a job ended.
+def end(site: conf.Site, run: Run, outcome: Outcome, message: str, *, judge: bool) -> None:
+    """Write how a run ended.
 
     :param judge: whether to do what follows from a failure; not where the database was to blame for it.
     :raises SpoolError: where neither database nor spool can be written.
     """
+    job = run.job
     values: dict[str, Any] = {
         "status": outcome.status,
         "reason": storable(outcome.reason)[:200],
@@ -61,7 +62,7 @@ def end(site: conf.Site, job: Job, outcome: Outcome, message: str, *, judge: boo
     try:
         with database.reachable(site):
             if job.pk is not None:
-                job.finish(**values)
+                run.finish(**values)
                 if judge:
                     failure.judge(job)
                 return
@@ -125,23 +126,22 @@ def _take(site: conf.Site, record: dict[str, Any]) -> None:
 def _take_row(site: conf.Site, values: dict[str, Any], *, judge: bool) -> None:
     fields = {field.name: field for field in Job._meta.concrete_fields}
     row = {name: fields[name].to_python(value) for name, value in values.items()}
-    known = Job.objects.filter(uuid=row["uuid"]).first()
+    known = store.current().jobs().filter(uuid=row["uuid"]).first()
     if known is None:
-        rule = JobRule.objects.filter(name=row["rule_name"]).first()
-        if row["status"] == Status.RUNNING and rule is not None:
-            lose_others(site, rule)
-        known = Job.objects.create(rule=rule, **row)
-    elif row["status"] == Status.RUNNING or not known.finish(
-        **{name: row[name] for name in ENDING}, ended=row["end_datetime"]
+        if row["status"] == Status.RUNNING:
+            lose_others(site, row["rule_name"])
+        known = store.current().keep(row)
+    elif row["status"] == Status.RUNNING or not store.current().finish(
+        known, **{name: row[name] for name in ENDING}, ended=row["end_datetime"]
     ):
         return
     if judge and known.status in BAD_ENDS:
         failure.judge(known)
 
 
-def lose_others(site: conf.Site, rule: JobRule) -> None:
+def lose_others(site: conf.Site, rule: str) -> None:
     """End the rows of this rule that run no more, as is known where a newer run of it has the claim."""
-    for left in rule.jobs.running().filter(host=invocation.host_name()):
+    for left in store.current().jobs(rule).running().filter(host=invocation.host_name()):
         failure.lose(site, left)
 
 
@@ -154,7 +154,7 @@ def reconcile(site: conf.Site) -> bool:
     :raises DatabaseAway: what is not ended by then is left.
     """
     drain(site)
-    here = Job.objects.running().filter(host=invocation.host_name())
+    here = store.current().jobs().running().filter(host=invocation.host_name())
     gone = [
         job
         for job in here

@@ -10,17 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.db import transaction
 
-from linod_systemd import clock, invocation
+from linod_systemd import clock, invocation, store
 from linod_systemd.choices import CancelledBy, Status, Trigger
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
-
-if TYPE_CHECKING:
-    from linod_systemd.models import JobRule
+from linod_systemd.store import StoredRule
 
 OFF = "the host was off, or its timer not running"
 SETTLING = timedelta(seconds=30)  # in which a new or edited rule reaches its timer
@@ -65,7 +62,7 @@ def _due(recurrence: RecurrenceSet, first: datetime, last: datetime) -> str:
     return f"{number}, due from {first.isoformat(' ', 'seconds')} to {last.isoformat(' ', 'seconds')}"
 
 
-def note(rule: JobRule, until: datetime, passed_over: str = "") -> None:
+def note(rule: StoredRule, until: datetime, passed_over: str = "") -> None:
     """Write a row for each cause by which a live rule did not run up to an instant (aware).
 
     :param passed_over: why it did not run now, although its timer rang for that instant.
@@ -80,20 +77,19 @@ def note(rule: JobRule, until: datetime, passed_over: str = "") -> None:
     )
 
 
-def note_cancelled(rule: JobRule) -> None:
+def note_cancelled(rule: StoredRule) -> None:
     """Write rows for what a cancelled rule, which is being enabled, did not run."""
     now = clock.utc_now()
-    cancelled_at = clock.from_database(rule.cancelled_at) if rule.cancelled_at else now
     _note(
         rule,
         [
-            Cause(cancelled_at, OFF),
+            Cause(rule.cancelled_at or now, OFF),
             Cause(now, f"the rule was not live: {CancelledBy(rule.cancelled_by).in_words}"),
         ],
     )
 
 
-def _note(rule: JobRule, causes: Sequence[Cause], settling: timedelta = SETTLING) -> None:
+def _note(rule: StoredRule, causes: Sequence[Cause], settling: timedelta = SETTLING) -> None:
     try:
         recurrence = rule.recurrence()
     except RecurrenceError:
@@ -101,30 +97,29 @@ def _note(rule: JobRule, causes: Sequence[Cause], settling: timedelta = SETTLING
     if recurrence.is_monotonic:
         return  # it counts from its previous start, whenever that was
     since = _covered(rule, settling)
-    first = recurrence.next_after(since)
+    first = None if since is None else recurrence.next_after(since)
     if first is None or first > causes[-1].until:
         return
     with transaction.atomic():
         # The supervisor and a job may look back at the same time.
-        type(rule).objects.select_for_update().get(pk=rule.pk)
-        since = _covered(rule, settling)
+        store.current().lock(rule.name)
+        since = _covered(rule, settling) or first
         for span in spans(recurrence, since, [*_running(rule), *_with_pauses(rule, since, causes)]):
             _write(rule, span)
 
 
-def _covered(rule: JobRule, settling: timedelta) -> datetime:
-    """Up to when every occurrence has a row, or was not the rule's."""
-    latest = rule.jobs.last_slot()
-    live_since = clock.from_database(rule.live_since)
-    if latest is not None and latest > live_since:
+def _covered(rule: StoredRule, settling: timedelta) -> datetime | None:
+    """Up to when every occurrence has a row, or was not the rule's; None: nobody knows."""
+    latest = store.current().jobs(rule.name).last_slot()
+    if rule.live_since is None or (latest is not None and latest > rule.live_since):
         return latest
-    return live_since + settling
+    return rule.live_since + settling
 
 
-def _with_pauses(rule: JobRule, since: datetime, causes: Sequence[Cause]) -> Iterator[Cause]:
+def _with_pauses(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> Iterator[Cause]:
     """The causes, cut where the rule or the site was paused."""
     pauses = list(
-        apps.get_model("linod_systemd", "Pause").objects.of(rule).overlapping(since, causes[-1].until)
+        apps.get_model("linod_systemd", "Pause").objects.of(rule.name).overlapping(since, causes[-1].until)
     )
     for cause in causes:
         while pauses and clock.from_database(pauses[0].since) <= cause.until:
@@ -134,20 +129,20 @@ def _with_pauses(rule: JobRule, since: datetime, causes: Sequence[Cause]) -> Ite
         yield cause
 
 
-def _running(rule: JobRule) -> Iterator[Cause]:
-    last = rule.jobs.started().first()
+def _running(rule: StoredRule) -> Iterator[Cause]:
+    last = store.current().jobs(rule.name).started().first()
     if last is not None and last.end_datetime is not None:
         yield Cause(clock.from_database(last.end_datetime), f"job #{last.pk} was still running")
 
 
-def _write(rule: JobRule, span: Span) -> None:
+def _write(rule: StoredRule, span: Span) -> None:
     """Unless another host has just told of that slot. It stands at its own time among the runs."""
-    due, last = clock.to_database(span.last), clock.to_slot(span.last)
-    rule.jobs.get_or_create(
-        rule_name=rule.name,
-        scheduled_for=last,
-        attempt=1,
-        defaults={
+    due = clock.to_database(span.last)
+    store.current().keep(
+        {
+            "rule_name": rule.name,
+            "scheduled_for": clock.to_slot(span.last),
+            "attempt": 1,
             "start_datetime": due,
             "end_datetime": due,
             "status": Status.SKIPPED,
@@ -156,4 +151,5 @@ def _write(rule: JobRule, span: Span) -> None:
             "host": invocation.host_name(),
             "boot_id": invocation.boot_id(),
         },
+        same=("rule_name", "scheduled_for", "attempt"),
     )

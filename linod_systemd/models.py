@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -10,27 +12,16 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from linod_systemd import (
-    clock,
-    conf,
-    export,
-    invocation,
-    jitter,
-    missed,
-    ordering,
-    pause,
-    run_request,
-    source,
-)
+from linod_systemd import clock, conf, export, missed, ordering, run_request
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import RefusedRule
 from linod_systemd.job import Job
 from linod_systemd.pause import Pause
-from linod_systemd.procedures import LogLevels, Procedure
-from linod_systemd.recurrence import UNITS, WEEKDAYS, RecurrenceError, RecurrenceSet
-from linod_systemd.rule import Rule, RuleSet
+from linod_systemd.procedures import LogLevels
+from linod_systemd.recurrence import UNITS, WEEKDAYS, RecurrenceError
+from linod_systemd.rule import Rule
 from linod_systemd.rule_checks import check_rule
-from linod_systemd.ticks import INSTANT
+from linod_systemd.store import StoredRule
 
 __all__ = ["Job", "JobRule", "Pause"]
 
@@ -38,6 +29,7 @@ RECURRENCE_FIELDS = (
     *("every_unit", "every", "start_date", "start_time", "end_date", "end_time", "max_events"),
     *("positions", *WEEKDAYS, "timezone", "jitter", "run_after"),
 )
+ROW_FIELDS = frozenset(field.name for field in fields(Rule)) - {"weekdays", "paused_until"}
 FIELD_OF = {"weekdays": WEEKDAYS[0]}  # seven fields of the row are one of the recurrence
 
 
@@ -50,11 +42,8 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
     def update(self, **values: Any) -> int:
         if values.keys() & set(RECURRENCE_FIELDS):
             values.setdefault("live_since", clock.now())  # the past must not fire it
-        touched = list(self.exclude(mirrors="").values_list("pk", flat=True))
         asked = list(self.values_list("name", flat=True)) if "requested_at" in values else []
         changed = super().update(**values)
-        if touched:
-            source.current().changed(JobRule.objects.filter(pk__in=touched))
         for name in asked:
             run_request.on_commit(name, wanted=values["requested_at"] is not None, using=self.db)
         export.on_commit(self.db)
@@ -75,7 +64,7 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         """Enable the cancelled ones among these; the number of those changed."""
         cancelled = self.filter(cancelled=True)
         for rule in cancelled:
-            missed.note_cancelled(rule)
+            missed.note_cancelled(rule.stored())
         return cancelled.update(
             cancelled=False,
             cancelled_by=CancelledBy.NOBODY,
@@ -156,7 +145,6 @@ class JobRule(models.Model):
     )
 
     objects: ClassVar[Any] = JobRuleQuerySet.as_manager()
-    others: RuleSet | None = None  # where its own is no row, but an entry of rules.json
 
     class Meta:
         ordering = ("seqno", "pk")
@@ -178,65 +166,47 @@ class JobRule(models.Model):
         """The ticked weekdays."""
         return tuple(day for day in WEEKDAYS if getattr(self, day))
 
-    @property
-    def func(self) -> Procedure | None:
-        """The procedure in the code, or None where it is gone."""
-        return source.current().procedure(self)
-
     def as_rule(self) -> Rule:
         """This row as an entry of rules.json."""
-        return Rule(
-            name=self.name,
-            procedure=self.procedure,
-            cancelled=self.cancelled,
-            log_level=self.log_level,
-            every_unit=self.every_unit,
-            every=self.every,
-            start_date=self.start_date,
-            start_time=self.start_time,
-            end_date=self.end_date,
-            end_time=self.end_time,
-            max_events=self.max_events,
-            positions=self.positions,
-            weekdays=self.weekdays,
-            timezone=self.timezone or None,
-            jitter=self.jitter,
-            catch_up=self.catch_up,
-            timeout=self.timeout,
-            retries=self.retries,
-            cancel_on_failure=self.cancel_on_failure,
-            run_after=tuple(self.run_after),
-        )
+        values = {field.name: getattr(self, field.name) for field in fields(Rule) if field.name in ROW_FIELDS}
+        values |= {"weekdays": self.weekdays, "timezone": self.timezone or None}
+        return Rule(**values | {"run_after": tuple(self.run_after)})
 
-    def recurrence(self) -> RecurrenceSet:
-        """When this rule is due on this host.
-
-        :raises RecurrenceError: where the row holds an impossible recurrence.
-        """
+    def stored(self) -> StoredRule:
+        """This row as a rule, with how it stands."""
 
         def find(name: str) -> Rule | None:
-            if self.others is not None:
-                return self.others.get(name)
             row = JobRule.objects.filter(name=name).first()
             return None if row is None else row.as_rule()
 
-        rule = self.as_rule()
-        delay = jitter.delay(rule, find, conf.this_site().name, invocation.host_name())
-        return rule.recurrence(settings.TIME_ZONE, delay)
+        def instant(value: datetime | None) -> datetime | None:
+            return None if value is None else clock.from_database(value)
 
-    def next_run(self) -> datetime | None:
-        """The next instant at which it is due (UTC), or None: never, or cancelled.
+        return StoredRule(
+            rule=self.as_rule(),
+            site=conf.this_site().name,
+            timezone=settings.TIME_ZONE,
+            find=find,
+            row=self,
+            label=str(self),
+            cancelled_by=self.cancelled_by,
+            cancelled_note=self.cancelled_note,
+            cancelled_at=instant(self.cancelled_at),
+            live_since=instant(self.live_since),
+            requested_at=instant(self.requested_at),
+            is_mirror=bool(self.mirrors),
+        )
 
-        :raises RecurrenceError: where the row holds an impossible recurrence.
+    def run(self, ar: Any = None, lgr: logging.Logger | None = None) -> Job:
+        """Run it now, in this process, as LINOD.txt has it; the job, which has ended.
+
+        :param ar: what the procedure is called with; by default a request of this run.
+        :param lgr: where the request logs to; its records reach the job's message, too.
+        :raises AlreadyRunning: where its run has not ended.
         """
-        if self.cancelled:
-            return None
-        recurrence, now = self.recurrence(), clock.utc_now()
-        if (paused := pause.until(self, now)) is not None:
-            return recurrence.next_after(paused - INSTANT)
-        if not recurrence.is_monotonic:
-            return recurrence.next_after(now)
-        return recurrence.next_after_start(self.jobs.last_start(), now)
+        from linod_systemd import execute  # which asks the store, and that asks for rows of this
+
+        return execute.run_by_hand(conf.this_site(), self.name, ar, lgr)
 
     def clean(self) -> None:
         """Judge the rule when it is saved by a person.
@@ -274,15 +244,17 @@ class JobRule(models.Model):
         if self.cancelled != (before is not None and before.cancelled):
             self.cancelled_at = clock.now() if self.cancelled else None
             if before is not None and not self.cancelled:
-                missed.note_cancelled(before)
+                missed.note_cancelled(before.stored())
         if before is not None and self._is_due_otherwise(before):
             self.live_since = clock.now()
         super().save(*args, **kwargs)
+        if before is not None and before.name != self.name:
+            Pause.objects.filter(rule_name=before.name).update(rule_name=self.name)
         if self.requested_at != (before.requested_at if before else None):
             run_request.on_commit(self.name, wanted=self.requested_at is not None)
 
     def _is_due_otherwise(self, before: JobRule) -> bool:
-        """Whether it was enabled or its recurrence edited, so that the past must not fire it."""
-        if before.cancelled and not self.cancelled:
+        """Whether it was enabled, renamed or its recurrence edited, so that the past must not fire it."""
+        if (before.cancelled and not self.cancelled) or before.name != self.name:
             return True
         return any(getattr(before, name) != getattr(self, name) for name in RECURRENCE_FIELDS)

@@ -1,13 +1,26 @@
-"""The names that a person may have meant."""
+"""The rule that a person named, or the names that may have been meant."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
 
+from linod_systemd import store
 from linod_systemd.errors import NoSuchRule
+from linod_systemd.store import StoredRule
 
 MOST_NAMES = 12
+
+
+def find_rule(name: str) -> StoredRule:
+    """The rule of this name in the site's store.
+
+    :raises NoSuchRule: with the nearest names.
+    """
+    rule = store.current().rule(name)
+    if rule is None:
+        raise no_such_rule(name, [other.name for other in store.current().rules()])
+    return rule
 
 
 def no_such_rule(name: str, names: Sequence[str], file: str | None = None) -> NoSuchRule:

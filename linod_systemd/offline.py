@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from linod_systemd import conf, desired
-from linod_systemd.models import JobRule
+from linod_systemd.store import StoredRule
 
 
-def find_rule(site: conf.Site, name: str) -> JobRule | None:
-    """An unsaved JobRule (``pk`` is None) with what the site last exported, or None: not in there.
+def find_rule(site: conf.Site, name: str) -> StoredRule | None:
+    """What the site last exported of a rule, or None: it is not in there.
 
     :raises RulesFileError: where rules.json cannot be used.
     """
@@ -19,16 +17,6 @@ def find_rule(site: conf.Site, name: str) -> JobRule | None:
     rule = rules.get(name)
     if rule is None:
         return None
-    values = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
-    ticked = values.pop("weekdays")
-    del values["paused_until"]  # no field of the row: see Pause
-    row = JobRule(
-        **{
-            **values,
-            **dict.fromkeys(ticked, True),
-            "timezone": rule.timezone or "",
-            "run_after": list(rule.run_after),
-        }
+    return StoredRule(
+        rule=rule, site=site.name, timezone=rules.timezone, find=rules.get, label=name, is_stored=False
     )
-    row.others = rules
-    return row

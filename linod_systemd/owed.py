@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from linod_systemd import attempt, conf, invocation, systemd, unitnames
+from linod_systemd import attempt, conf, invocation, store, systemd, unitnames
 from linod_systemd.choices import BAD_ENDS, Status, Trigger
-from linod_systemd.models import Job, JobRule
+from linod_systemd.job import Job
+from linod_systemd.store import StoredRule
 
 logger = logging.getLogger("linod.owed")
 
@@ -21,14 +22,14 @@ class Owed:
     scheduled_for: int | None
 
 
-def of(rule: JobRule) -> Owed | None:
+def of(rule: StoredRule) -> Owed | None:
     """What the rule is owed by its last job (None: a person asked for the start)."""
-    last = rule.jobs.started().first()
+    last = store.current().jobs(rule.name).started().first()
     if last is None:
         return None
     if _interrupted(last):
         return Owed(Trigger.CATCH_UP, last.attempt + 1, last.scheduled_for)
-    if last.status in BAD_ENDS and not rule.cancelled and last.attempt <= rule.retries:
+    if last.status in BAD_ENDS and not rule.rule.cancelled and last.attempt <= rule.rule.retries:
         return Owed(Trigger.RETRY, last.attempt + 1, last.scheduled_for)
     return None
 
@@ -49,15 +50,16 @@ def request(site: conf.Site) -> None:
     A timer with Persistent= does not: it noted its elapse when the job began. Nothing is asked for twice:
     a service that has been started since the boot is left alone.
     """
-    for rule in JobRule.objects.live():
-        if rule.every_unit == "never" or not rule.as_rule().makes_up or not _is_owed(rule):
+    for rule in store.current().rules():
+        plain = rule.rule
+        if plain.cancelled or plain.every_unit == "never" or not plain.makes_up or not _is_owed(rule):
             continue
         unit = unitnames.service(site.unit_prefix, rule.name)
         if systemd.is_running() and systemd.timestamp(unit, "InactiveExitTimestamp") is None:
             logger.info("%s: is run again, as the machine went down", rule.name)
-            JobRule.objects.filter(pk=rule.pk).request()
+            store.current().ask(rule.name)
 
 
-def _is_owed(rule: JobRule) -> bool:
-    last = rule.jobs.started().first()
+def _is_owed(rule: StoredRule) -> bool:
+    last = store.current().jobs(rule.name).started().first()
     return last is not None and _interrupted(last)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.db import models, transaction
 
 from linod_systemd import clock, export
 from linod_systemd.errors import LinodError
 
-if TYPE_CHECKING:
-    from linod_systemd.models import JobRule
+WHOLE_SITE = ""  # in the place of a rule's name
 
 
 class PauseError(LinodError):
@@ -19,9 +18,9 @@ class PauseError(LinodError):
 
 
 class PauseQuerySet(models.QuerySet["Pause"]):
-    def of(self, rule: JobRule) -> PauseQuerySet:
-        """Those of a rule, and of the whole site."""
-        return self.filter(models.Q(rule=rule) | models.Q(rule=None))
+    def of(self, rule: str) -> PauseQuerySet:
+        """Those of the rule of this name, and of the whole site."""
+        return self.filter(rule_name__in=(rule, WHOLE_SITE))
 
     def at(self, instant: datetime) -> PauseQuerySet:
         """Those that hold at an instant (aware): from their beginning on, and no more at their end."""
@@ -34,11 +33,9 @@ class PauseQuerySet(models.QuerySet["Pause"]):
 
 
 class Pause(models.Model):
-    """``rule`` is None where the whole site is paused. Past ones stay, to tell why nothing ran."""
+    """``rule_name`` is empty where the whole site is paused. Past ones stay, to tell why nothing ran."""
 
-    rule = models.ForeignKey(
-        "linod_systemd.JobRule", models.CASCADE, null=True, blank=True, related_name="pauses"
-    )
+    rule_name = models.CharField(max_length=200, blank=True, default=WHOLE_SITE)
     since = models.DateTimeField()
     until = models.DateTimeField()
     note = models.CharField(max_length=200, blank=True, default="")
@@ -47,16 +44,16 @@ class Pause(models.Model):
 
     class Meta:
         ordering = ("until", "pk")
-        indexes = (models.Index(fields=("rule", "until"), name="linod_pause_of_rule"),)
+        indexes = (models.Index(fields=("rule_name", "until"), name="linod_pause_of_rule"),)
 
     def __str__(self) -> str:
-        whole = "the site was" if self.rule_id is None else "it was"
+        whole = "the site was" if self.rule_name == WHOLE_SITE else "it was"
         note = f" ({self.note})" if self.note else ""
         return f"{whole} paused until {clock.from_database(self.until).isoformat(' ', 'seconds')}{note}"
 
 
-def begin(rule: JobRule | None, until: datetime, note: str = "") -> None:
-    """Pause a rule (None: the whole site) until an instant (aware); in the place of a pause of it that holds.
+def begin(rule: str, until: datetime, note: str = "") -> None:
+    """Pause a rule (WHOLE_SITE: all) until an instant (aware); in the place of a pause of it that holds.
 
     :raises PauseError: where that is past.
     """
@@ -68,26 +65,26 @@ def begin(rule: JobRule | None, until: datetime, note: str = "") -> None:
     with transaction.atomic():
         end(rule)
         Pause.objects.create(
-            rule=rule, since=clock.to_database(now), until=clock.to_database(until), note=note[:200]
+            rule_name=rule, since=clock.to_database(now), until=clock.to_database(until), note=note[:200]
         )
         export.on_commit()
 
 
-def end(rule: JobRule | None) -> bool:
-    """End the pause of a rule (None: of the whole site) now; whether there was one."""
+def end(rule: str) -> bool:
+    """End the pause of a rule (WHOLE_SITE: of all) now; whether there was one."""
     now = clock.utc_now()
-    ended = Pause.objects.at(now).filter(rule=rule).update(until=clock.to_database(now))
+    ended = Pause.objects.at(now).filter(rule_name=rule).update(until=clock.to_database(now))
     export.on_commit()
     return bool(ended)
 
 
-def until(rule: JobRule, now: datetime) -> datetime | None:
+def until(rule: str, now: datetime) -> datetime | None:
     """Until when a rule is paused (UTC), by itself or with the site; None: it is not."""
     last = Pause.objects.of(rule).at(now).last()
     return None if last is None else clock.from_database(last.until)
 
 
-def current(now: datetime) -> dict[int | None, datetime]:
-    """The pauses that hold now: primary key of the rule (None: the whole site) → end (UTC)."""
-    held = Pause.objects.at(now).values_list("rule_id", "until")  # by their end: the last one counts
+def current(now: datetime) -> dict[str, datetime]:
+    """The pauses that hold now: name of the rule (or WHOLE_SITE) → end (UTC)."""
+    held = Pause.objects.at(now).values_list("rule_name", "until")  # by their end: the last one counts
     return {rule: clock.from_database(end) for rule, end in held}

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import conf, control_group, database, execute, invocation, sandbox, unitnames
+from linod_systemd import conf, control_group, database, execute, invocation, sandbox, store, unitnames
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
-from linod_systemd.models import Job, JobRule
 
 __all__ = ["execute", "fork_server"]  # which is imported for the jobs
 
@@ -46,8 +45,8 @@ def _load(site: conf.Site) -> None:
     try:
         invocation.booted_at()
         with database.reachable(site):
-            JobRule.objects.first()
-            Job.objects.running().first()
+            store.current().rules()
+            store.current().jobs().running().first()
     except LinodError as error:
         logger.warning("%s", error)
     for connection in connections.all(initialized_only=True):

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linod_systemd.models import Job, JobRule
+    from linod_systemd.job import Job
 
 
 @dataclass(frozen=True)
 class Request:
-    """The rule and the job of this run, and a logger whose records reach the job's message."""
+    """The rule and the job of this run, and a logger whose records reach the job's message.
 
-    rule: JobRule
+    ``rule`` is the site's own row, such as a JobRule; a plain Rule where the database is away.
+    """
+
+    rule: Any
     job: Job
     logger: logging.Logger
 

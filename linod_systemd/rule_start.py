@@ -1,30 +1,56 @@
-"""A start of a rule: by whom, and for which occurrence."""
+"""A start of a rule: by whom, for which occurrence, and whether it is for a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from linod_systemd import invocation
+from linod_systemd import clock, django_settings, invocation, slot, store
 from linod_systemd.invocation import Invocation
-from linod_systemd.models import JobRule
+from linod_systemd.pause import Pause
 from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.slot import Decision, Past
+from linod_systemd.store import StoredRule
 
 
 @dataclass(frozen=True)
 class Start:
     """``due`` (aware) is the occurrence; None where a person asked, or a timer rang while nothing is due."""
 
-    rule: JobRule
+    rule: StoredRule
     by: Invocation
     due: datetime | None = None
     warm: bool = False
 
     @classmethod
-    def of(cls, rule: JobRule, by: Invocation, *, warm: bool = False) -> Start:
+    def of(cls, rule: StoredRule, by: Invocation, *, warm: bool = False) -> Start:
         """:raises RecurrenceError: where a timer started an impossible rule."""
         due = None if by.rang is None else _occurrence(rule.recurrence(), by.rang)
         return cls(rule, by, due, warm)
+
+    def decide(self, past: Past) -> Decision:
+        """Whether it is for a run: what a person asks for is; what a timer rings for, by its slot."""
+        if self.by.rang is None:
+            return Decision(True)
+        rule = self.rule.rule
+        if rule.cancelled:
+            return Decision(False, "it is cancelled")
+        tolerance = timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
+        return slot.decide(self.due, self.by.rang, past, makes_up=rule.makes_up, tolerance=tolerance)
+
+    def past(self) -> Past:
+        """What the database knows of that slot."""
+        if not self.rule.is_stored or self.due is None:
+            return Past()
+        jobs, name = store.current().jobs(), self.rule.name
+        paused = Pause.objects.of(name).overlapping(self.due, self.by.rang or self.due).last()
+        busy = jobs.under_way(name, clock.to_database(self.due)).first()
+        return Past(
+            live_since=self.rule.live_since,
+            taken=jobs.of_slot(name, self.due).exists(),
+            paused=str(paused or ""),
+            busy=f"job #{busy.pk}" if busy else "",
+        )
 
 
 def _occurrence(recurrence: RecurrenceSet, rang: datetime) -> datetime | None:

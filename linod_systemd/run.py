@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from linod_systemd import conf, identity
 from linod_systemd.errors import LinodError
 
-USAGE = """usage: linod-run [--site SITE] [--here] RULE
+USAGE = """usage: linod-run [--site SITE] [--here] [--elapsed TIME] RULE
 
 Run one rule now, whether cancelled or not.
 As root: in its own unit, with its output as it comes; Ctrl-C stops it.
 --here, and for anyone else: in this process, as the site's user.
+--elapsed: as if its timer had elapsed then (ISO 8601, with an offset): it runs only if it is due.
 Exit: 0 done, 1 the job failed, 2 no such rule, 75 it is already running."""
 
 
@@ -38,6 +40,7 @@ class Command:
     rule: str
     site: str | None = None
     here: bool = False
+    elapsed: datetime | None = None
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -45,7 +48,7 @@ def parse(arguments: Sequence[str]) -> Command:
 
     :raises UsageError: for one that cannot be understood.
     """
-    rest, site, here = list(arguments), None, False
+    rest, site, here, elapsed = list(arguments), None, False, None
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
         if option == "--":
@@ -56,11 +59,23 @@ def parse(arguments: Sequence[str]) -> Command:
             site = option.partition("=")[2]
         elif option == "--site" and rest:
             site = rest.pop(0)
+        elif option == "--elapsed" and rest:
+            elapsed = _instant(rest.pop(0))
         else:
             raise UsageError(f"unknown option {option!r}", USAGE.partition("\n")[0])
     if len(rest) != 1:
         raise UsageError("one rule is needed", USAGE.partition("\n")[0])
-    return Command(rest[0], site, here)
+    return Command(rest[0], site, here or elapsed is not None, elapsed)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        value = datetime.fromisoformat(text)
+        if value.tzinfo is not None:
+            return value
+    except ValueError:
+        pass
+    raise UsageError(f"{text!r} is no instant such as 2026-11-24T04:00:00+00:00", USAGE.partition("\n")[0])
 
 
 class UsageError(LinodError):
@@ -77,11 +92,12 @@ def run(command: Command) -> int:
 
         if systemd.is_running():
             return unit_run.run(site, command.rule)
-    identity.enter(site, "linod_systemd.run", ["--here", "--", command.rule])
+    how = ["--elapsed", command.elapsed.isoformat()] if command.elapsed else ["--here"]
+    identity.enter(site, "linod_systemd.run", [*how, "--", command.rule])
     identity.load(site)
     from linod_systemd.execute import execute
 
-    return execute(site, command.rule)
+    return execute(site, command.rule, elapsed=command.elapsed)
 
 
 if __name__ == "__main__":

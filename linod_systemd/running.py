@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from linod_systemd import claim, clock, conf, invocation
+from linod_systemd import claim, clock, conf, invocation, store
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.job import Job
-from linod_systemd.models import JobRule
 
 REMEDY = "wait for its end: linod jobs --status running"
 
 
-def error_for(rule: JobRule) -> AlreadyRunning:
+def error_for(rule: str) -> AlreadyRunning:
     """What to say to who comes second."""
-    job = Job.objects.running().filter(rule_name=rule.name).first()
+    job = store.current().jobs(rule).running().first()
     if job is None:  # it has begun in this moment, or its database is away
-        return AlreadyRunning(f"the rule {rule.name!r} is already running", REMEDY)
+        return AlreadyRunning(f"the rule {rule!r} is already running", REMEDY)
     since = clock.from_database(job.start_datetime).isoformat(" ", "seconds")
     unit = "" if job.invocation_id else ", outside its unit"
     return AlreadyRunning(
-        f"the rule {rule.name!r} is already running since {since}"
+        f"the rule {rule!r} is already running since {since}"
         f" (job #{job.pk}, trigger {job.trigger}{unit}, on {job.host})",
         REMEDY,
     )
 
 
-def check(site: conf.Site, rule: JobRule) -> None:
+def check(site: conf.Site, rule: str) -> None:
     """:raises AlreadyRunning: where a run of the rule has not ended, on this host or another."""
-    elsewhere = Job.objects.running().filter(rule_name=rule.name).exclude(host=invocation.host_name())
-    if claim.is_claimed(site, rule.name) or elsewhere.exists():
+    elsewhere = store.current().jobs(rule).running().exclude(host=invocation.host_name())
+    if claim.is_claimed(site, rule) or elsewhere.exists():
         raise error_for(rule)

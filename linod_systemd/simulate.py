@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 from django.db import close_old_connections
 
-from linod_systemd import claim, conf, export, failure, retry
+from linod_systemd import claim, conf, export, failure, retry, store
 from linod_systemd.choices import Status
+from linod_systemd.job import Job
 from linod_systemd.ledger import reconcile
-from linod_systemd.models import Job, JobRule
+from linod_systemd.rule_start import Start
 from linod_systemd.tasks import Tasks
 
 LONGEST_SLEEP = 5.0  # seconds until a rule that was changed elsewhere is seen
@@ -28,10 +29,12 @@ class Simulation:
         self.tasks = Tasks(start=self.start)
         self.running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
 
-    def start(self, rule: JobRule) -> None:
+    def start(self, start: Start) -> None:
+        rule = start.rule.rule
         if rule.name in self.running or claim.is_claimed(self.site, rule.name):
             return
-        arguments = ["--site", self.site.name, "--here", "--", rule.name]
+        how = ["--elapsed", start.by.rang.isoformat()] if start.by.rang else ["--here"]
+        arguments = ["--site", self.site.name, *how, "--", rule.name]
         command = [sys.executable, "-m", "linod_systemd.run", *arguments]
         process = subprocess.Popen(command)  # noqa: S603
         self.running[rule.name] = (process, time.monotonic() + retry.longest(rule.timeout, rule.retries))
@@ -40,7 +43,7 @@ class Simulation:
         """Forget what has ended, and end what exceeds its timeout."""
         for name, (process, deadline) in list(self.running.items()):
             if process.poll() is None and time.monotonic() > deadline:
-                job = Job.objects.running().filter(rule_name=name).first()
+                job = store.current().jobs(name).running().first()
                 self._end(process)
                 if job is not None and self._overrule(job):
                     failure.judge(job)
@@ -51,7 +54,7 @@ class Simulation:
     @staticmethod
     def _overrule(job: Job) -> bool:
         reason = "it took longer than the rule's timeout"
-        return job.finish(Status.TIMEOUT, reason=reason, overrules=[Status.KILLED])
+        return store.current().finish(job, status=Status.TIMEOUT, reason=reason, overrules=[Status.KILLED])
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:

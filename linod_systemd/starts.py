@@ -11,9 +11,8 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock, conf, ending, failure, invocation, journal, site_journal, unitnames
+from linod_systemd import clock, conf, ending, failure, invocation, journal, site_journal, store, unitnames
 from linod_systemd.choices import Status
-from linod_systemd.models import Job, JobRule
 from linod_systemd.site_journal import JournalAway
 
 logger = logging.getLogger("linod.starts")
@@ -44,7 +43,8 @@ def _account(site: conf.Site) -> datetime:
 
     :raises JournalAway: where that is not to be known.
     """
-    rules = {unitnames.service(site.unit_prefix, name): name for name in _rule_names()}
+    names = [rule.name for rule in store.current().rules()]
+    rules = {unitnames.service(site.unit_prefix, name): name for name in names}
     until = datetime.now(UTC) - PATIENCE
     for start in site_journal.starts_since(_accounted(site)):
         if start.instant > until:
@@ -52,10 +52,6 @@ def _account(site: conf.Site) -> datetime:
         if start.unit in rules and not _settle(site, rules[start.unit], start):
             return start.instant - timedelta(microseconds=1)
     return until
-
-
-def _rule_names() -> list[str]:
-    return list(JobRule.objects.values_list("name", flat=True))
 
 
 def _accounted(site: conf.Site) -> datetime:
@@ -66,7 +62,8 @@ def _accounted(site: conf.Site) -> datetime:
 
 def _settle(site: conf.Site, rule: str, start: journal.Start) -> bool:
     """Whether this start has its row, or needs none; False: it is still going on."""
-    job = Job.objects.of_invocation(start.invocation_id).order_by("pk").last()
+    source = store.current()
+    job = source.jobs().of_invocation(start.invocation_id).order_by("pk").last()
     if job is not None and job.status not in (Status.LOST, Status.KILLED):
         return True  # of SIGTERM the process knows not whether it came by its timeout
     monitored = ending.last_known(site, rule, start.invocation_id)
@@ -83,6 +80,6 @@ def _settle(site: conf.Site, rule: str, start: journal.Start) -> bool:
         failure.record(site, rule, monitored, ended=ended)
     elif job.end_datetime is None:
         reason = MACHINE_DOWN if is_earlier else "it did not begin: its process is gone"
-        job.finish(Status.LOST, reason=reason, ended=clock.to_database(start.instant))
+        source.finish(job, status=Status.LOST, reason=reason, ended=clock.to_database(start.instant))
         logger.error("%s: job #%s is lost: %s", rule, job.pk, reason)
     return True

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-from linod_systemd import conf, journal, sandbox, source, wakeup
+from linod_systemd import conf, journal, sandbox, store, wakeup
 from linod_systemd.chore import Chore, Report
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
@@ -236,7 +236,7 @@ class Supervisor:
 @contextlib.contextmanager
 def _logging(site: conf.Site) -> Iterator[None]:
     root = logging.getLogger()
-    lino_log = LinoLogHandler(site.log_file, source.current().formatter())
+    lino_log = LinoLogHandler(site.log_file, store.current().formatter())
     handlers = [journal.Handler({"LINOD_SITE": site.name}), lino_log]
     root.setLevel(logging.INFO)
     for handler in handlers:

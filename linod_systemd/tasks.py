@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
-from django.utils import timezone
 
-from linod_systemd import clock, pause, source
+from linod_systemd import clock, outlook, store
 from linod_systemd.choices import CancelledBy
-from linod_systemd.models import JobRule, Pause
+from linod_systemd.invocation import Invocation
 from linod_systemd.procedures import Procedure, Procedures, Registry
-from linod_systemd.recurrence import WEEKDAYS, RecurrenceError
-from linod_systemd.ticks import INSTANT
+from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.rule_start import Start
+from linod_systemd.store import StoredRule
+
+logger = logging.getLogger("linod")
 
 REST = timedelta(seconds=60)
+
+
+class Named(Protocol):
+    """A rule, whichever way one has it."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Tasks:
     """
 
     def __init__(
-        self, procedures: Registry = Procedures, start: Callable[[JobRule], Any] | None = None
+        self, procedures: Registry = Procedures, start: Callable[[Start], Any] | None = None
     ) -> None:
         self.procedures = procedures
         self.start = start or _run_here
@@ -61,102 +71,85 @@ class Tasks:
         What a person cancelled stays cancelled. A rule that was stopped keeps its jobs and what a person
         edited, and goes on when its procedure is back.
         """
+        source = store.current()
         with transaction.atomic():
-            source.current().set_up()
-            rules = JobRule.objects.select_for_update().filter(mirrors="")
-            known_names = self.procedures.names()
-            gone = rules.live().exclude(procedure__in=known_names)
-            vanished = tuple(rule.name for rule in gone)
-            JobRule.objects.filter(name__in=vanished).cancel(CancelledBy.VANISHED)
+            source.set_up()
+            rules = [rule for rule in source.rules() if not rule.is_mirror]
+            vanished = tuple(
+                rule.name
+                for rule in rules
+                if rule.rule.procedure not in self.procedures
+                and source.cancel(rule.name, CancelledBy.VANISHED)
+            )
             ours = (CancelledBy.FAILURE, CancelledBy.VANISHED)
-            back = rules.filter(cancelled=True, cancelled_by__in=ours, procedure__in=known_names)
-            enabled = tuple(rule.name for rule in back)
-            JobRule.objects.filter(name__in=enabled).enable()
-            known = set(rules.values_list("procedure", flat=True))
+            enabled = tuple(
+                rule.name
+                for rule in rules
+                if rule.rule.procedure in self.procedures
+                and rule.cancelled_by in ours
+                and source.enable(rule.name)
+            )
+            known = {rule.rule.procedure for rule in rules}
             missing = [procedure for procedure in self.procedures if procedure.name not in known]
             created = tuple(self.create_rule(procedure).name for procedure in missing)
         return Changes(created, vanished, enabled)
 
-    def create_rule(self, procedure: Procedure) -> JobRule:
+    def create_rule(self, procedure: Procedure) -> StoredRule:
         """The rule of this name with the procedure's default interval; made if there is none yet."""
-        defaults = dict(procedure.defaults)
-        ticked = defaults.pop("weekdays", ())
-        defaults["timezone"] = defaults.get("timezone") or ""
-        rule, _ = JobRule.objects.get_or_create(
-            name=procedure.name,
-            defaults={
-                "procedure": procedure.name,
-                "seqno": self.procedures.names().index(procedure.name) + 1,
-                "every_unit": procedure.every_unit,
-                "every": procedure.every_value,
-                "start_date": procedure.start_date(clock.today()),
-                "start_time": procedure.start_time,
-                "run_after": list(procedure.run_after),
-                **{day: day in ticked for day in WEEKDAYS},
-                **defaults,
-            },
-        )
-        return rule
+        return store.current().create(procedure, self.procedures.names().index(procedure.name) + 1)
 
-    def cancel_rule(self, rule: JobRule, by: CancelledBy = CancelledBy.PERSON) -> None:
+    def cancel_rule(self, rule: Named, by: CancelledBy = CancelledBy.PERSON) -> None:
         """Set ``cancelled``: systemd stops its timer."""
-        JobRule.objects.filter(pk=rule.pk).cancel(by)
-        rule.refresh_from_db()
+        store.current().cancel(rule.name, by)
 
     def run(self) -> datetime:
         """Start what is due or was asked for; when to come back (UTC, at the latest in a minute)."""
-        for rule in JobRule.objects.all():
-            due = self._due(rule)
-            if rule.requested_at or (due is not None and due <= clock.utc_now()):
-                self.start(rule)
-        dues = [due for rule in JobRule.objects.live() if (due := self._due(rule)) is not None]
-        return min([*dues, clock.utc_now() + REST])
+        now = clock.utc_now()
+        for rule in store.current().rules():
+            try:
+                start = self._start(rule, now)
+            except RecurrenceError as error:
+                logger.error("%s is impossible, and not run: %s", rule.name, error)
+                continue
+            if start is not None:
+                self.start(start)
+        return min([*self._dues(), clock.utc_now() + REST])
 
-    def _due(self, rule: JobRule) -> datetime | None:
-        """The first instant after its last run at which the rule is due (past: it is due now)."""
-        if rule.cancelled:
+    def _start(self, rule: StoredRule, now: datetime) -> Start | None:
+        """Its start, if it is for a run: this is the alarm clock here, and the slot decides."""
+        if rule.requested_at is not None:
+            return Start(rule, Invocation())
+        if not self._rings(rule, now):
             return None
-        recurrence, now = rule.recurrence(), clock.utc_now()
-        if (paused := pause.until(rule, now)) is not None:
-            return recurrence.next_after(paused - INSTANT)
-        started = rule.jobs.last_start()
+        start = Start.of(rule, Invocation(rang=now))
+        return start if start.decide(start.past()).runs else None
+
+    def _rings(self, rule: StoredRule, now: datetime) -> bool:
+        if rule.rule.cancelled:
+            return False
+        recurrence = rule.recurrence()
         if recurrence.is_monotonic:
-            return recurrence.next_after_start(started, now)
-        since = clock.from_database(rule.live_since)
-        if started is not None:
-            since = max(since, started)
-        if not rule.as_rule().makes_up:
-            since = max(since, self.since)
+            due = recurrence.next_after_start(store.current().jobs(rule.name).last_start(), now)
+            return due is not None and due <= now
         latest = recurrence.last_before(now)
-        if latest is not None and latest > since and not Pause.objects.of(rule).at(latest).exists():
-            return latest
-        return recurrence.next_after(now)
+        return latest is not None and (rule.rule.makes_up or latest > self.since)
+
+    @staticmethod
+    def _dues() -> list[datetime]:
+        dues = []
+        for rule in store.current().rules():
+            try:
+                dues.append(outlook.next_run(rule))
+            except RecurrenceError:
+                continue  # it was told of as it was to be started
+        return [due for due in dues if due is not None]
 
     def status(self) -> list[str]:
         """One line for each rule, as in LINOD.txt, with its next time on the site's wall clock."""
-        return [f"{rule} {_outlook(rule)}" for rule in JobRule.objects.all()]
+        return [f"{rule.label} {outlook.in_words(rule)}" for rule in store.current().rules()]
 
 
-def _outlook(rule: JobRule) -> str:
-    if rule.cancelled:
-        return CancelledBy(rule.cancelled_by).in_words
-    try:
-        due = rule.next_run()
-    except RecurrenceError as error:
-        return f"impossible: {error}"
-    if due is not None:
-        paused = pause.until(rule, clock.utc_now())
-        until = f"paused until {local(paused)}, " if paused else ""
-        return f"{until}next run at: {local(due)}"
-    return "never due" if rule.every_unit == "never" else "ended"
-
-
-def local(instant: datetime) -> str:
-    """An instant on the site's wall clock, to the second."""
-    return timezone.localtime(instant, timezone.get_default_timezone()).isoformat(" ", "seconds")
-
-
-def _run_here(rule: JobRule) -> None:
+def _run_here(start: Start) -> None:
     from linod_systemd import conf, execute
 
-    execute.execute(conf.this_site(), rule.name)
+    execute.execute(conf.this_site(), start.rule.name, elapsed=start.by.rang)

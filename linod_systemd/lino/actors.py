@@ -10,10 +10,12 @@ from typing import Any
 from lino.api import _, dd
 from lino.core.roles import SiteStaff
 
+from linod_systemd import store
 from linod_systemd.lino import mirror
 from linod_systemd.models import Job, JobRule
+from linod_systemd.outlook import local, next_run
 from linod_systemd.recurrence import RecurrenceError
-from linod_systemd.tasks import Tasks, local
+from linod_systemd.tasks import Tasks
 
 
 class SetupTasks(dd.Action):
@@ -35,7 +37,8 @@ class RunJob(dd.Action):
     required_roles = dd.login_required(SiteStaff)
 
     def run_from_ui(self, ar: Any, **kwargs: Any) -> None:
-        JobRule.objects.filter(pk__in=[rule.pk for rule in ar.selected_rows]).request()
+        for rule in ar.selected_rows:
+            store.current().ask(rule.name)
         ar.success(_("Asked for."), refresh=True)
 
 
@@ -65,7 +68,7 @@ class JobRules(dd.Table):
     def next_run_text(cls, rule: JobRule, ar: Any) -> str:
         """When systemd starts it next, on the wall clock of the site."""
         try:
-            due = rule.next_run()
+            due = next_run(rule.stored())
         except RecurrenceError as error:
             return str(error)
         return local(due) if due else ""

@@ -32,7 +32,7 @@ def run() -> Run:
     def run_now(name: str) -> Job:
         procedure = Procedures.get(name)
         assert procedure is not None
-        rule: JobRule = Tasks().create_rule(procedure)
+        rule: JobRule = Tasks().create_rule(procedure).row
         job: Job = Job.objects.create(
             rule=rule, rule_name=name, start_datetime=clock.utc_now(), end_datetime=clock.utc_now()
         )

@@ -69,12 +69,12 @@ def test_what_has_a_reason_is_not_overdue(rule: JobRule, how: str) -> None:
     elif how == "skipped":
         ran(rule, NOW, Status.SKIPPED)
     elif how == "paused":
-        pause.begin(rule, NOW + timedelta(hours=1))
+        pause.begin(rule.name, NOW + timedelta(hours=1))
     elif how == "cancelled":
         JobRule.objects.cancel(CancelledBy.PERSON)
     else:
         JobRule.objects.update(live_since=clock.to_database(NOW))
-    assert health.of(JobRule.objects.get(), clock.utc_now()).overdue is None
+    assert health.of(JobRule.objects.get().stored(), clock.utc_now()).overdue is None
 
 
 def test_a_failure_is_told(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def at(minute: datetime) -> str:
 
 def test_nothing_missed_leaves_no_row(rule: JobRule) -> None:
     job(rule, NOW - timedelta(minutes=1), 1)
-    missed.note(rule, NOW.replace(second=0) - timedelta(microseconds=1))
+    missed.note(rule.stored(), NOW.replace(second=0) - timedelta(microseconds=1))
     assert skipped() == []
 
 
@@ -66,7 +66,7 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
 ) -> None:
     monkeypatch.setattr(invocation, "booted_at", lambda: NOW - timedelta(minutes=7))
     busy = job(rule, NOW - timedelta(minutes=20), 140)
-    missed.note(rule, NOW - timedelta(minutes=3))
+    missed.note(rule.stored(), NOW - timedelta(minutes=3))
     assert skipped() == [
         f"2 runs, due from {at(NOW - timedelta(minutes=19))} to {at(NOW - timedelta(minutes=18))}: "
         f"job #{busy.pk} was still running",
@@ -75,19 +75,19 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
         f"4 runs, due from {at(NOW - timedelta(minutes=6))} to {at(NOW - timedelta(minutes=3))}: "
         "its timer was not running",
     ]
-    missed.note(rule, NOW - timedelta(minutes=3))
+    missed.note(rule.stored(), NOW - timedelta(minutes=3))
     assert len(skipped()) == 3
 
 
 def test_before_it_was_live_nothing_was_missed(rule: JobRule) -> None:
     _live_since(rule, NOW)
-    missed.note(rule, NOW)
+    missed.note(rule.stored(), NOW)
     assert skipped() == []
 
 
 def test_until_a_new_rule_reaches_its_timer_nothing_was_missed(rule: JobRule) -> None:
     _live_since(rule, NOW.replace(second=0) - timedelta(seconds=5))
-    missed.note(rule, NOW)
+    missed.note(rule.stored(), NOW)
     assert skipped() == []
 
 
@@ -120,7 +120,7 @@ def test_enabling_in_the_form_tells_it_too(rule: JobRule) -> None:
 
 def test_a_started_timer_job_looks_back(rule: JobRule) -> None:
     job(rule, NOW - timedelta(minutes=3), 70)
-    execute.begin(conf.this_site(), Start.of(rule, Invocation("0" * 32, NOW.replace(second=0))))
+    execute.begin(conf.this_site(), Start.of(rule.stored(), Invocation("0" * 32, NOW.replace(second=0))))
     busy = Job.objects.order_by("pk")[0]
     assert skipped()[0].endswith(f"job #{busy.pk} was still running")
     assert "timer" in skipped()[1]
@@ -141,19 +141,19 @@ def test_the_supervisor_looks_back_for_rules_that_make_up_for_nothing(rule: JobR
 def test_many_are_not_counted_to_the_end(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).update(every_unit="secondly")
     _live_since(rule, NOW - timedelta(days=300))
-    missed.note(rule, NOW)
+    missed.note(rule.stored(), NOW)
     assert skipped()[0].startswith("more than 10000 runs, due from")
 
 
 def test_a_period_that_divides_no_day_misses_nothing(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).update(every=7)
     rule.refresh_from_db()
-    missed.note(rule, NOW)
+    missed.note(rule.stored(), NOW)
     assert skipped() == []
 
 
 def rings(rule: JobRule, instant: datetime) -> bool:
-    return execute._is_to_run(conf.this_site(), Start.of(rule, Invocation("0" * 32, instant)))
+    return execute._is_to_run(conf.this_site(), Start.of(rule.stored(), Invocation("0" * 32, instant)))
 
 
 def test_a_timer_that_waited_for_the_previous_run_starts_nothing_for_the_past(rule: JobRule) -> None:
@@ -176,7 +176,7 @@ def test_a_slot_is_run_once(rule: JobRule) -> None:
 
 
 def test_two_hosts_that_begin_the_same_slot_run_it_once(rule: JobRule) -> None:
-    start = Start.of(rule, Invocation("0" * 32, NOW))
+    start = Start.of(rule.stored(), Invocation("0" * 32, NOW))
     job(rule, NOW, 1)
     with pytest.raises(execute.SlotTaken):
         execute.begin(conf.this_site(), start)

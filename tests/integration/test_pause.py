@@ -10,6 +10,7 @@ import pytest
 from linod_systemd import clock, conf, execute, export, missed, pause
 from linod_systemd.invocation import Invocation
 from linod_systemd.models import Job, JobRule, Pause
+from linod_systemd.outlook import next_run
 from linod_systemd.rule_start import Start
 from linod_systemd.tasks import Tasks
 
@@ -31,15 +32,15 @@ def rule() -> JobRule:
     return made
 
 
-def held(rule: JobRule | None, since: datetime, until: datetime) -> Pause:
+def held(rule: str, since: datetime, until: datetime) -> Pause:
     made: Pause = Pause.objects.create(
-        rule=rule, since=clock.to_database(since), until=clock.to_database(until), note="the move"
+        rule_name=rule, since=clock.to_database(since), until=clock.to_database(until), note="the move"
     )
     return made
 
 
 def rings(rule: JobRule, instant: datetime) -> bool:
-    return execute._is_to_run(conf.this_site(), Start.of(rule, Invocation("0" * 32, instant)))
+    return execute._is_to_run(conf.this_site(), Start.of(rule.stored(), Invocation("0" * 32, instant)))
 
 
 def exported() -> dict[str, str | None]:
@@ -50,27 +51,27 @@ def exported() -> dict[str, str | None]:
 def test_rules_json_says_until_when(rule: JobRule) -> None:
     JobRule.objects.create(name="other", procedure="checkdata", start_date=date(2026, 1, 1))
     until = NOW + HOUR
-    pause.begin(rule, until)
+    pause.begin(rule.name, until)
     assert exported() == {"minutes": until.isoformat(), "other": None}
-    pause.begin(None, until + HOUR)
+    pause.begin(pause.WHOLE_SITE, until + HOUR)
     assert exported() == dict.fromkeys(["minutes", "other"], (until + HOUR).isoformat())
-    assert pause.end(None)
+    assert pause.end(pause.WHOLE_SITE)
     assert exported() == {"minutes": until.isoformat(), "other": None}
-    assert pause.end(rule)
-    assert not pause.end(rule)
+    assert pause.end(rule.name)
+    assert not pause.end(rule.name)
     assert exported() == {"minutes": None, "other": None}
 
 
 def test_end_that_is_past_is_refused(rule: JobRule) -> None:
     with pytest.raises(pause.PauseError, match="is past"):
-        pause.begin(rule, clock.utc_now() - MINUTE)
+        pause.begin(rule.name, clock.utc_now() - MINUTE)
     assert not Pause.objects.exists()
 
 
 @pytest.mark.parametrize("whole_site", [False, True])
 def test_a_timer_that_rings_in_a_pause_starts_nothing(rule: JobRule, whole_site: bool) -> None:
     assert rings(rule, NOW)
-    held(None if whole_site else rule, NOW - 5 * MINUTE, NOW + 5 * MINUTE)
+    held(pause.WHOLE_SITE if whole_site else rule.name, NOW - 5 * MINUTE, NOW + 5 * MINUTE)
     assert not rings(rule, NOW)
 
 
@@ -80,7 +81,7 @@ def test_nothing_is_made_up_for_after_it(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).update(live_since=clock.to_database(NOW - 24 * HOUR))
     rule.refresh_from_db()
     hour = NOW.replace(minute=0, second=0)
-    held(rule, hour - 3 * HOUR, hour + timedelta(seconds=1))
+    held(rule.name, hour - 3 * HOUR, hour + timedelta(seconds=1))
     assert not rings(rule, hour + 2 * timedelta(seconds=1))
     assert not rings(rule, hour + 20 * MINUTE)
     row = Job.objects.filter(status="skipped").first()
@@ -88,7 +89,7 @@ def test_nothing_is_made_up_for_after_it(rule: JobRule) -> None:
 
 
 def test_what_a_pause_left_out_is_one_row(rule: JobRule) -> None:
-    held(rule, NOW - 40 * MINUTE, NOW - 10 * MINUTE)
+    held(rule.name, NOW - 40 * MINUTE, NOW - 10 * MINUTE)
     Job.objects.create(
         rule=rule,
         rule_name=rule.name,
@@ -97,7 +98,7 @@ def test_what_a_pause_left_out_is_one_row(rule: JobRule) -> None:
         scheduled_for=clock.to_slot((NOW - 40 * MINUTE).replace(second=0)),
         status="success",
     )
-    missed.note(rule, NOW - 10 * MINUTE)
+    missed.note(rule.stored(), NOW - 10 * MINUTE)
     (row,) = Job.objects.filter(status="skipped")
     assert row.reason.startswith("30 runs, due from")
     assert "it was paused until" in row.reason
@@ -105,12 +106,12 @@ def test_what_a_pause_left_out_is_one_row(rule: JobRule) -> None:
 
 def test_status_and_the_daemon_in_the_foreground_know_it(rule: JobRule) -> None:
     until = NOW + HOUR
-    pause.begin(rule, until)
+    pause.begin(rule.name, until)
     (line,) = Tasks().status()
     assert "paused until" in line
-    due = rule.next_run()
+    due = next_run(rule.stored())
     assert due is not None and until <= due < until + MINUTE
-    started: list[JobRule] = []
+    started: list[Start] = []
     Tasks(start=started.append).run()
     assert started == []
 
@@ -118,5 +119,5 @@ def test_status_and_the_daemon_in_the_foreground_know_it(rule: JobRule) -> None:
 def test_export_is_asked_for_by_a_pause(rule: JobRule) -> None:
     export.export()
     before = conf.this_site().rules_file.read_text()
-    pause.begin(None, NOW + HOUR)
+    pause.begin(pause.WHOLE_SITE, NOW + HOUR)
     assert conf.this_site().rules_file.read_text() != before

@@ -175,9 +175,9 @@ def test_ends_come_after_their_rows_and_make_up_for_a_missing_one(site: conf.Sit
 def test_rule_of_rules_json_is_the_row(site: conf.Site) -> None:
     JobRule.objects.filter(name="spooled_works").update(retries=3, monday=True, timezone="Asia/Tokyo")
     saved, read = JobRule.objects.get(name="spooled_works"), offline.find_rule(site, "spooled_works")
-    assert read is not None and read.pk is None
-    assert read.as_rule().recurrence("UTC") == saved.as_rule().recurrence("UTC")
-    assert (read.retries, read.weekdays, read.timezone) == (3, ("monday",), "Asia/Tokyo")
+    assert read is not None and not read.is_stored
+    assert read.recurrence() == saved.stored().recurrence()
+    assert (read.rule.retries, read.rule.weekdays, read.rule.timezone) == (3, ("monday",), "Asia/Tokyo")
     assert offline.find_rule(site, "nothing") is None
 
 

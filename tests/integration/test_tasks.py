@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from linod_systemd import conf, desired, export, invocation, jitter
+from linod_systemd import clock, conf, desired, export, invocation, jitter
 from linod_systemd.choices import CancelledBy
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures, Registry
+from linod_systemd.rule_start import Start
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,10 +92,11 @@ def test_setup_leaves_what_a_person_edited() -> None:
 def started(procedures: Registry) -> tuple[Tasks, list[str]]:
     names: list[str] = []
 
-    def start(rule: JobRule) -> None:
-        names.append(rule.name)
-        begun = datetime.now(UTC)
-        Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=begun, status="success")
+    def start(start: Start) -> None:
+        names.append(start.rule.name)
+        slot = clock.to_slot(start.due) if start.due else None
+        begun = {"start_datetime": datetime.now(UTC), "scheduled_for": slot}
+        Job.objects.create(rule_name=start.rule.name, status="success", **begun)
 
     tasks = Tasks(procedures, start=start)
     tasks.setup()
@@ -212,7 +214,7 @@ def test_jitter_delays_every_answer_of_a_rule() -> None:
     made.add(Procedure("first", nothing, "daily", 1, defaults={"jitter": 3600}))
     made.add(Procedure("second", nothing, "daily", 1, run_after=("first",)))
     Tasks(made).setup()
-    first, second = JobRule.objects.get(name="first"), JobRule.objects.get(name="second")
+    first, second = (JobRule.objects.get(name=name).stored() for name in ("first", "second"))
     site = conf.this_site()
     assert first.recurrence().delay == jitter.offset(site.name, "first", invocation.host_name(), 3600)
     assert second.recurrence() == first.recurrence()

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from linod_systemd import cli, conf, source
+from linod_systemd import cli, conf, store
 from linod_systemd.errors import LinodError
 
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             code = cli.dispatch(site, parsed)
         except LinodError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
-        if options["command"] is None and (note := source.current().note):
+        if options["command"] is None and (note := store.current().note):
             self.stderr.write(note)
         if code:
             sys.exit(code)

@@ -1,9 +1,8 @@
-"""What is otherwise where the rules of a site are Lino's tasks: what they run, with what, who hears of it."""
+"""The store of a Lino site, whose rules mirror its tasks: what they run, with what, who hears of it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -14,14 +13,15 @@ from lino.core.requests import BaseRequest
 from lino.modlib.linod.choicelists import Procedures
 
 from linod_systemd.choices import Status
+from linod_systemd.django_store import DjangoStore
 from linod_systemd.job import Job
 from linod_systemd.lino import mirror
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure
-from linod_systemd.source import Source
+from linod_systemd.store import Run, StoredRule
 
 
-class LinoSource(Source):
+class LinoStore(DjangoStore):
     """Rules mirror tasks; a rule of our own decorators is run with Lino's request, too."""
 
     note = (
@@ -30,25 +30,6 @@ class LinoSource(Source):
         "What serves web sockets is a command of its own (use_channels): manage.py runworker linod_DIRECTORY"
     )
 
-    def procedure(self, rule: JobRule) -> Procedure | None:
-        if not rule.mirrors:
-            return super().procedure(rule)
-        task = mirror.find(rule)
-        if task is None or mirror.procedure_name(task) is None:
-            return None
-        return Procedure(rule.procedure, task.run_task, rule.every_unit, rule.every)
-
-    def request(self, rule: JobRule, job: Job, logger: logging.Logger) -> Any:
-        ar = BaseRequest(user=_daemon_user(), logger=logger)
-        ar.rule, ar.job = rule, job
-        return ar
-
-    def formatter(self) -> logging.Formatter:
-        return logging.Formatter(rt.settings.SITE.logger_format, "%Y%m-%d %H:%M:%S")  # Site.setup_logging()
-
-    def refresh(self) -> None:
-        mirror.refresh()
-
     def set_up(self) -> None:
         """Lino's own way to make the tasks of new procedures, and their rules."""
         ar = BaseRequest(user=_daemon_user())
@@ -56,27 +37,62 @@ class LinoSource(Source):
             async_to_sync(procedure.install_if_needed)(ar)
         self.refresh()
 
-    def changed(self, rules: Iterable[JobRule]) -> None:
-        for rule in rules:
-            _update(rule, disabled=rule.cancelled, requested_at=rule.requested_at)
+    def refresh(self) -> None:
+        mirror.refresh()
 
-    def began(self, job: Job) -> None:
-        if job.rule is not None:
-            said = f"Started at {job.start_datetime} with logging level {job.rule.log_level}"
-            values = {"last_start_time": job.start_datetime, "last_end_time": None, "requested_at": None}
-            _update(job.rule, message=said, **values)
+    def cancel(self, name: str, by: str, note: str = "") -> bool:
+        return super().cancel(name, by, note) and self._changed(name)
 
-    def ended(self, job: Job) -> None:
-        if job.rule is None or job.status == Status.SKIPPED:
-            return
+    def enable(self, name: str) -> bool:
+        return super().enable(name) and self._changed(name)
+
+    def ask(self, name: str) -> bool:
+        return super().ask(name) and self._changed(name)
+
+    def withdraw(self, name: str) -> bool:
+        return super().withdraw(name) and self._changed(name)
+
+    @staticmethod
+    def _changed(name: str) -> bool:
+        rule = JobRule.objects.get(name=name)
+        _update(rule, disabled=rule.cancelled, requested_at=rule.requested_at)
+        return True
+
+    def procedure(self, rule: StoredRule) -> Procedure | None:
+        if not rule.is_mirror:
+            return super().procedure(rule)
+        task = mirror.find(rule.row)
+        if task is None or mirror.procedure_name(task) is None:
+            return None
+        return Procedure(rule.rule.procedure, task.run_task, rule.rule.every_unit, rule.rule.every)
+
+    def request_for(self, rule: StoredRule, job: Job, logger: logging.Logger) -> Any:
+        ar = BaseRequest(user=_daemon_user(), logger=logger)
+        ar.rule, ar.job = rule.row or rule.rule, job
+        return ar
+
+    def claim(self, rule: StoredRule, job: Job) -> Run:
+        run = super().claim(rule, job)
+        said = f"Started at {job.start_datetime} with logging level {rule.rule.log_level}"
+        values = {"last_start_time": job.start_datetime, "last_end_time": None, "requested_at": None}
+        _update(job.rule, message=said, **values)
+        return run
+
+    def finish(self, job: Job, **ending: Any) -> bool:
+        if not super().finish(job, **ending):
+            return False
         said = job.message if job.status == Status.SUCCESS else f"{job.message}\n{job.status}: {job.reason}"
         values = {"last_start_time": job.start_datetime, "last_end_time": job.end_datetime}
         _update(job.rule, message=f"<pre>{escape(said.strip())}</pre>", **values)
         if (task := mirror.find(job.rule)) is not None:
             # Robust: what the site's own receivers raise is logged, and keeps no rule from being judged.
             dd.post_ui_save.send_robust(sender=type(task), instance=task)
+        return True
 
-    def failed(self, job: Job, consequence: str) -> None:
+    def formatter(self) -> logging.Formatter:
+        return logging.Formatter(rt.settings.SITE.logger_format, "%Y%m-%d %H:%M:%S")  # Site.setup_logging()
+
+    def tell_failure(self, job: Job, consequence: str) -> None:
         """The notification of site admins that Lino sends when it disables a task."""
         task = mirror.find(job.rule)
         if task is None or not dd.is_installed("notify"):
@@ -96,7 +112,7 @@ class LinoSource(Source):
             )
 
 
-def _update(rule: JobRule, **values: Any) -> None:
+def _update(rule: JobRule | None, **values: Any) -> None:
     """Write into the row that a rule mirrors; by UPDATE, which does not come back as a change of the task."""
     task = mirror.find(rule)
     if task is not None:

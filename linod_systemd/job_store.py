@@ -1,0 +1,63 @@
+"""What every store does alike: the rows of jobs, which name their rule by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+
+from linod_systemd.job import Job, JobQuerySet
+from linod_systemd.logfile import FORMAT
+from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.request import Request
+from linod_systemd.store import RuleStore, Run, StoredRule
+
+
+class JobStore:
+    """To be inherited by a store of rules; what it says here is for a site that has nothing to say."""
+
+    note = ""
+
+    @property
+    def timezone(self) -> str:
+        return str(settings.TIME_ZONE)
+
+    def set_up(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The rules are the site's own rows, and mirror nothing."""
+
+    def lock(self, name: str) -> None:
+        """Two that look back at once write one row: the slot is unique."""
+
+    def procedure(self, rule: StoredRule) -> Procedure | None:
+        return Procedures.get(rule.rule.procedure)
+
+    def request_for(self, rule: StoredRule, job: Job, logger: logging.Logger) -> Any:
+        return Request(rule.row or rule.rule, job, logger)
+
+    def claim(self: RuleStore, rule: StoredRule, job: Job) -> Run:
+        job.save(force_insert=True)
+        if rule.requested_at is not None:
+            self.withdraw(rule.name)
+        return Run(self, rule, job, self.procedure(rule))
+
+    def finish(self, job: Job, **ending: Any) -> bool:
+        return job.finish(**ending)
+
+    def keep(self, row: dict[str, Any], same: Sequence[str] = ("uuid",)) -> Job:
+        job: Job = Job.objects.get_or_create(**{name: row[name] for name in same}, defaults=row)[0]
+        return job
+
+    def jobs(self, rule: str | None = None) -> JobQuerySet:
+        found: JobQuerySet = Job.objects.all()
+        return found if rule is None else found.filter(rule_name=rule)
+
+    def formatter(self) -> logging.Formatter:
+        return logging.Formatter(FORMAT)
+
+    def tell_failure(self, job: Job, consequence: str) -> None:
+        """ADMINS are mailed; there is no other way."""

@@ -1,0 +1,48 @@
+"""When a rule is due next, as it stands: live or cancelled, paused, counted from its last start."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from linod_systemd import clock, pause, store
+from linod_systemd.choices import CancelledBy
+from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.store import StoredRule
+from linod_systemd.ticks import INSTANT
+
+
+def next_run(rule: StoredRule) -> datetime | None:
+    """The next instant at which it is due (UTC), or None: never, or cancelled.
+
+    :raises RecurrenceError: where the rule holds an impossible recurrence.
+    """
+    if rule.rule.cancelled:
+        return None
+    recurrence, now = rule.recurrence(), clock.utc_now()
+    if (paused := pause.until(rule.name, now)) is not None:
+        return recurrence.next_after(paused - INSTANT)
+    if not recurrence.is_monotonic:
+        return recurrence.next_after(now)
+    return recurrence.next_after_start(store.current().jobs(rule.name).last_start(), now)
+
+
+def in_words(rule: StoredRule) -> str:
+    """The end of a status line: ``next run at: …``, on the site's wall clock, or why there is none."""
+    if rule.rule.cancelled:
+        return CancelledBy(rule.cancelled_by).in_words
+    try:
+        due = next_run(rule)
+    except RecurrenceError as error:
+        return f"impossible: {error}"
+    if due is not None:
+        paused = pause.until(rule.name, clock.utc_now())
+        until = f"paused until {local(paused)}, " if paused else ""
+        return f"{until}next run at: {local(due)}"
+    return "never due" if rule.rule.every_unit == "never" else "ended"
+
+
+def local(instant: datetime) -> str:
+    """An instant on the site's wall clock, to the second."""
+    return timezone.localtime(instant, timezone.get_default_timezone()).isoformat(" ", "seconds")
