@@ -193,7 +193,10 @@ def configured_sites() -> list[Site]:
 
 
 def demo_site(name: str = "default", settings: str = DEMO_SETTINGS) -> Site:
-    """What stands in where no site is configured: root's folders, or else the user's own."""
+    """What stands in where no site is configured: root's folders, or else the user's own.
+
+    :param settings: those of the embedded demo site, or of a project that is worked on in this directory.
+    """
     if os.geteuid() == 0:
         state, log = root() / "var/lib/linod" / name, root() / "var/log/linod" / name
     else:
@@ -204,7 +207,7 @@ def demo_site(name: str = "default", settings: str = DEMO_SETTINGS) -> Site:
         user=user_name(),
         settings=settings,
         python=sys.executable,
-        directory=str(state),
+        directory=str(state) if settings == DEMO_SETTINGS else os.getcwd(),
         state_directory=state,
         log_directory=log,
         configured=False,
@@ -225,8 +228,9 @@ def find_site(name: str | None = None) -> Site:
     path = site_file(check_site_name(wanted))
     if path.exists():
         return read_site(path)
-    if name is None and os.environ.get("DJANGO_SETTINGS_MODULE", DEMO_SETTINGS) != DEMO_SETTINGS:
-        return demo_site(wanted, os.environ["DJANGO_SETTINGS_MODULE"])
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE", DEMO_SETTINGS)
+    if name is None and settings != DEMO_SETTINGS:
+        return site_of_settings(settings)
     if wanted != "default":
         return read_site(path)  # tells what is missing
     return demo_site()

@@ -71,8 +71,7 @@ def wanted_text(site: conf.Site) -> str:
     source = store.current()
     for stored in source.rules():
         ends = [paused[key] for key in (stored.name, pause.WHOLE_SITE) if key in paused]
-        until = max(ends).isoformat() if ends else None
-        rules.append(replace(stored.rule, paused_until=until))
+        rules.append(replace(stored.rule, paused_until=max(ends, default=None)))
     return desired.dump(site.name, source.timezone, rules)
 
 

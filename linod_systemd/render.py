@@ -143,7 +143,8 @@ def job_units(
 
 def generate_timer(site: Site, rules: RuleSet | None, now: datetime) -> dict[str, str]:
     """The timer of root's side: to list dates anew, and at the end of pauses."""
-    ends = {rule.paused for rule in rules.rules if rule.paused and rule.paused > now} if rules else set()
+    paused = {rule.paused_until for rule in rules.rules if rule.paused_until} if rules else set()
+    ends = {end for end in paused if end > now}
     # A second later at most: an OnCalendar= drops what is below a second.
     rounded = {end.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1) for end in ends}
     minute = hashlib.sha256(site.name.encode()).digest()[0] % 60  # not all sites at once

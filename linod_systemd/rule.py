@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cached_property
+from typing import Any, ClassVar
 
 from linod_systemd import invocation, jitter
 from linod_systemd.errors import RefusedRule
@@ -16,6 +17,8 @@ FREQUENT_UNITS = ("secondly", "minutely", "hourly")
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """One entry of rules.json. Absent keys take these defaults. Times in seconds."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}  # what reads an entry: desired.py
 
     name: str
     procedure: str = ""
@@ -37,7 +40,7 @@ class Rule:
     retries: int = 0
     cancel_on_failure: bool = True
     run_after: tuple[str, ...] = ()
-    paused_until: str | None = None
+    paused_until: datetime | None = None
 
     def recurrence(self, site_timezone: str, delay: int = 0) -> RecurrenceSet:
         """When the rule is due.
@@ -64,14 +67,9 @@ class Rule:
         """Whether a run missed while the machine was off is made up for: by default from a day on."""
         return self.every_unit not in FREQUENT_UNITS if self.catch_up is None else self.catch_up
 
-    @property
-    def paused(self) -> datetime | None:
-        """Until when it is paused (aware)."""
-        return datetime.fromisoformat(self.paused_until) if self.paused_until else None
-
     def is_live(self, now: datetime) -> bool:
         """Whether its timer is to be upheld (``now`` is aware)."""
-        return not self.cancelled and (self.paused is None or self.paused <= now)
+        return not self.cancelled and (self.paused_until is None or self.paused_until <= now)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import time
 
 from linod_systemd import unitnames
 from linod_systemd.errors import RefusedRule
@@ -14,7 +15,11 @@ MAX_NAME = 200
 LONGEST_TIMEOUT = 366 * 86400
 LONGEST_JITTER = 86400
 MAX_RUN_AFTER = 100
-_LIMITS = (("timeout", 1, LONGEST_TIMEOUT), ("jitter", 0, LONGEST_JITTER), ("retries", 0, 10**9))
+MOST = 10**9
+_LIMITS = (
+    *(("timeout", 1, LONGEST_TIMEOUT), ("jitter", 0, LONGEST_JITTER), ("retries", 0, MOST)),
+    *(("every", 1, MOST), ("max_events", 1, MOST)),
+)
 
 
 def check_rule(rule: Rule, site_timezone: str) -> None:
@@ -32,16 +37,36 @@ def check_rule(rule: Rule, site_timezone: str) -> None:
         )
     for field, least, most in _LIMITS:
         value = getattr(rule, field)
+        if value is None and field == "max_events":
+            continue
         if not isinstance(value, int) or not least <= value <= most:
             raise RefusedRule(
                 f"rule {rule.name!r}: {field} is {value!r:.80}", f"use {least} to {most}", field
             )
+    _check_times(rule)
     if isinstance(rule.run_after, str) or not all(isinstance(name, str) for name in rule.run_after):
         raise RefusedRule(
             f"rule {rule.name!r}: run_after is {rule.run_after!r:.80}", "list the names of rules", "run_after"
         )
     _check_run_after(rule)
     rule.recurrence(site_timezone)
+
+
+def _check_times(rule: Rule) -> None:
+    for field in ("start_time", "end_time"):
+        value = getattr(rule, field)
+        if isinstance(value, time) and (value.tzinfo or value.microsecond):
+            raise RefusedRule(
+                f"rule {rule.name!r}: {field} is {value.isoformat()}",
+                "give hours, minutes and seconds alone",
+                field,
+            )
+    if rule.paused_until is not None and rule.paused_until.tzinfo is None:
+        raise RefusedRule(
+            f"rule {rule.name!r}: paused_until is {rule.paused_until.isoformat()}",
+            "give an offset, such as +00:00",
+            "paused_until",
+        )
 
 
 def _check_run_after(rule: Rule) -> None:

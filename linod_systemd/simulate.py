@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -34,10 +35,15 @@ class Simulation:
         if rule.name in self.running or claim.is_claimed(self.site, rule.name):
             return
         how = ["--elapsed", start.by.rang.isoformat()] if start.by.rang else ["--here"]
-        arguments = ["--site", self.site.name, *how, "--", rule.name]
-        command = [sys.executable, "-m", "linod_systemd.run", *arguments]
-        process = subprocess.Popen(command)  # noqa: S603
+        command = [sys.executable, "-m", "linod_systemd.run", *how, "--", rule.name]
+        process = subprocess.Popen(command, env=self._environment())  # noqa: S603
         self.running[rule.name] = (process, time.monotonic() + retry.longest(rule.timeout, rule.retries))
+
+    def _environment(self) -> dict[str, str]:
+        """That of this process, which may have found the site by where manage.py lies."""
+        path = os.pathsep.join(place or os.getcwd() for place in sys.path)
+        site = {"LINOD_SITE": self.site.name, "DJANGO_SETTINGS_MODULE": self.site.settings}
+        return {**os.environ, **site, "PYTHONPATH": path}
 
     def reap(self) -> None:
         """Forget what has ended, and end what exceeds its timeout."""
