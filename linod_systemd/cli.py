@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import conf, identity
+from linod_systemd import answers, conf, identity
 from linod_systemd.errors import LinodError
 
 MOST_LINES = 100_000
@@ -44,20 +45,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd.supervisor import supervise
 
             return supervise(site)
-        try:
-            identity.load(site)
-        except LinodError:
-            if options.command == "record-end":
-                _keep_end(site, options.rule)
-            raise
-        return dispatch(site, options)
+        with answers.apart(for_good=True) if getattr(options, "json", False) else contextlib.nullcontext():
+            return _load_and_dispatch(site, options)
     except LinodError as error:
         print(f"linod: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        # `linod jobs | head`: nobody reads on, which is no error. Nor is the flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        answers.nobody_reads()
         return 0
+
+
+def _load_and_dispatch(site: conf.Site, options: argparse.Namespace) -> int:
+    try:
+        identity.load(site)
+    except LinodError:
+        if options.command == "record-end":
+            _keep_end(site, options.rule)
+        raise
+    return dispatch(site, options)
 
 
 def _keep_end(site: conf.Site, rule: str) -> None:
@@ -167,6 +172,10 @@ def _add_lists(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     jobs.add_argument("-n", type=count, default=20, metavar="N", help="how many (default 20)")
     jobs.add_argument(
         "--status", help="only those running, success, failed, timeout, killed, lost or skipped"
+    )
+    jobs.add_argument("--trigger", help="only those started by timer, catch_up, manual or retry")
+    jobs.add_argument(
+        "--since", type=moment, metavar="TIME", help="only those from 2026-11-24T04:00 on (site time)"
     )
     jobs.add_argument("--json", action="store_true", help="print JSON; with --follow an object a line")
     jobs.add_argument(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
 from linod_systemd import clock, conf, pause, running, store
 from linod_systemd.nearest import find_rule
-from linod_systemd.outlook import local, next_run
+from linod_systemd.outlook import local, next_run, site_time
 from linod_systemd.terminal import say
 
 
@@ -36,7 +34,7 @@ def pause_rule(site: conf.Site, options: argparse.Namespace) -> int:
 def _end(until: datetime | None, duration: timedelta | None) -> datetime:
     if until is None:
         return clock.utc_now() + (duration or timedelta())
-    return until if until.tzinfo else until.replace(tzinfo=timezone.get_default_timezone())
+    return site_time(until)
 
 
 def resume(site: conf.Site, options: argparse.Namespace) -> int:

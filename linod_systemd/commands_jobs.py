@@ -10,14 +10,14 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import clock, conf, store
-from linod_systemd.choices import Status
+from linod_systemd import answers, clock, conf, store
+from linod_systemd.choices import Status, Trigger
 from linod_systemd.errors import NoSuchRule
 from linod_systemd.job import Job, JobQuerySet
 from linod_systemd.nearest import find_rule
-from linod_systemd.outlook import local
+from linod_systemd.outlook import local, site_time
 from linod_systemd.terminal import print_table, say
-from linod_systemd.visible import visible_json, visible_line
+from linod_systemd.visible import visible_line
 
 LOOK_SECONDS = 1.0  # until --follow looks again
 OVERLAP = timedelta(seconds=10)
@@ -27,17 +27,18 @@ def jobs(site: conf.Site, options: argparse.Namespace) -> int:
     found = store.current().jobs(options.rule)
     if options.rule and not found.exists():
         find_rule(options.rule)  # a rule that has not run yet is no error, a misspelt one is
-    if options.status:
-        if options.status not in Status.values:
-            raise NoSuchRule(
-                f"no job has the status {options.status!r}", f"use one of {', '.join(Status.values)}"
-            )
-        found = found.filter(status=options.status)
+    for field, words in (("status", Status.values), ("trigger", Trigger.values)):
+        if wanted := getattr(options, field):
+            if wanted not in words:
+                raise NoSuchRule(f"no job has the {field} {wanted!r}", f"use one of {', '.join(words)}")
+            found = found.filter(**{field: wanted})
+    if options.since:
+        found = found.filter(start_datetime__gte=clock.to_database(site_time(options.since)))
     if options.follow:
         return _follow(found, options)
     rows = list(found[: options.n])
     if options.json:
-        print(visible_json([_job_as_json(job) for job in rows]))
+        answers.give_json([_job_as_json(job) for job in rows])
         return 0
     used = ("how", "CPU", "memory") if options.verbose else ()
     columns = ("job", "rule", "start", "seconds", *used, "status", "trigger", "reason")
@@ -68,7 +69,7 @@ def _follow(found: JobQuerySet, options: argparse.Namespace) -> int:
 
 def _print_line(job: Job, options: argparse.Namespace) -> None:
     if options.json:
-        print(" ".join(visible_json(_job_as_json(job)).split("\n")), flush=True)
+        answers.give_json(_job_as_json(job), in_one_line=True)
         return
     print("  ".join(visible_line(cell) for cell in _job_cells(job, options.verbose)), flush=True)
 
@@ -117,7 +118,7 @@ def show(site: conf.Site, options: argparse.Namespace) -> int:
         raise NoSuchRule(f"there is no job #{options.job}", "linod jobs lists them")
     values = _job_as_json(job)
     if options.json:
-        print(visible_json(values))
+        answers.give_json(values)
         return 0
     message = values.pop("message")
     for key, value in values.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from linod_systemd import desired, english
+from linod_systemd import answers, desired, english
 from linod_systemd.explain import explain
 from linod_systemd.nearest import no_such_rule
 from linod_systemd.recurrence import END_OF_TIME, RecurrenceSet
@@ -51,7 +50,7 @@ def answer(asked: Asked, options: argparse.Namespace) -> int:
     if options.command == "next":
         _print_next(asked, sentence, now, options)
     elif options.json:
-        print(json.dumps({"rule": asked.rule.name, "explanation": sentence}, ensure_ascii=False))
+        answers.give_json({"rule": asked.rule.name, "explanation": sentence})
     else:
         print(sentence)
     return 0
@@ -64,7 +63,7 @@ def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Na
     if not asked.rule.cancelled:
         instants = list(islice(_instants(recurrence, begin, asked.last_start), options.n))
     if options.json:
-        print(json.dumps([instant.isoformat() for instant in instants]))
+        answers.give_json([instant.isoformat() for instant in instants])
     elif instants and sys.stdout.isatty():
         from linod_systemd import next_view  # it takes rich, which no pipe needs
 

@@ -7,11 +7,11 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from linod_systemd import clock, conf, health, memory, store
+from linod_systemd import answers, clock, conf, health, memory, store
 from linod_systemd.health import Health
 from linod_systemd.tasks import Tasks
 from linod_systemd.terminal import say
-from linod_systemd.visible import visible_json, visible_line
+from linod_systemd.visible import visible_line
 
 
 def status(site: conf.Site, options: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def status(site: conf.Site, options: argparse.Namespace) -> int:
     now = clock.utc_now()
     found = [health.of(rule, now) for rule in store.current().rules()]
     if options.json:
-        print(visible_json([_as_json(one) for one in found]))
+        answers.give_json([_as_json(one) for one in found])
     else:
         for line in Tasks().status():
             say(visible_line(line))

@@ -30,7 +30,7 @@ class Source:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return generate(options)
     except LinodError as error:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="linod-generate-units",
         description="Turn the rules of every site into systemd units. Then: systemctl daemon-reload",

@@ -46,3 +46,8 @@ def in_words(rule: StoredRule) -> str:
 def local(instant: datetime) -> str:
     """An instant on the site's wall clock, to the second."""
     return timezone.localtime(instant, timezone.get_default_timezone()).isoformat(" ", "seconds")
+
+
+def site_time(moment: datetime) -> datetime:
+    """What a person typed as an instant: without an offset it is on the site's wall clock."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.get_default_timezone())

@@ -84,11 +84,16 @@ class RecurrenceSet(RecurrenceFields):
 
     @property
     def is_monotonic(self) -> bool:
-        """Whether the period divides no day, so that the timer counts from the previous start.
+        """Whether it is of less than a minute and divides no day: the timer counts from the previous start.
 
         The timer then knows of no weekday and no end: see :meth:`allows`.
         """
-        return self.period is not None and SECONDS_OF_A_DAY % self.period != 0
+        return self.period is not None and self.period < 60 and not self.divides_the_day
+
+    @property
+    def divides_the_day(self) -> bool:
+        """Whether it is due at the same times of each day (UTC), for a unit below a day."""
+        return self.period is not None and SECONDS_OF_A_DAY % self.period == 0
 
     @cached_property
     def series(self) -> DateSeries:

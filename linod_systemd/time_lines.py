@@ -1,5 +1,6 @@
-"""The OnCalendar= expressions of a recurrence of less than a day, whose period divides the day. Pure.
+"""The OnCalendar= expressions of a recurrence whose unit is below a day. Pure.
 
+Where the period divides the day they hold for ever, else they are listed, an hour to a line at the most.
 They are in UTC, since in local time systemd loses the hour that is repeated in autumn; where weekdays are
 ticked and the zone keeps its offset, in that zone.
 """
@@ -18,6 +19,7 @@ from linod_systemd.calendar_text import Lines, listed, numbers, times_of_day, we
 from linod_systemd.recurrence import SECONDS_OF_A_DAY, WEEKDAYS, RecurrenceSet
 
 MAX_LINES = 800
+MOST_LINES = 1500
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
 
@@ -41,7 +43,12 @@ def expressions(recurrence: RecurrenceSet, now: datetime, days: int, count: int)
     )
     zone = recurrence.zone if keeps_offset else ZoneInfo("UTC")
     is_long = recurrence.last is None or recurrence.last > until
-    if is_long and (keeps_offset or not recurrence.weekdays) and _has_begun(recurrence, now):
+    if (
+        recurrence.divides_the_day
+        and is_long
+        and (keeps_offset or not recurrence.weekdays)
+        and _has_begun(recurrence, now)
+    ):
         return _forever(recurrence, zone, now)
     return _list(recurrence, zone, now, days, count)
 
@@ -170,7 +177,26 @@ def _list(recurrence: RecurrenceSet, zone: ZoneInfo, now: datetime, days: int, c
         stretches = stretches[: len(stretches) // 2]
         texts = _texts(recurrence, zone, stretches)
     end = _midnight(stretches[-1].day + DAY, zone) - INSTANT
+    if len(texts) > MOST_LINES:  # where each minute has seconds of its own, it is an instant to a line
+        stretches, end = _first(recurrence, zone, stretches, now)
+        texts = _texts(recurrence, zone, stretches)
     return Lines(tuple(texts), None if recurrence.next_after(end) is None else end)
+
+
+def _first(
+    recurrence: RecurrenceSet, zone: ZoneInfo, stretches: Iterable[Stretch], now: datetime
+) -> tuple[list[Stretch], datetime]:
+    """So many of the occurrences after ``now`` as there may be lines, and until when these hold."""
+    period, left, found = recurrence.period or SECONDS_OF_A_DAY, MOST_LINES, []
+    for stretch in stretches:
+        passed = _seconds(now - _midnight(stretch.day, zone)) - stretch.first
+        first = stretch.first + max(0, -(-passed // period)) * period
+        number = min(left, (stretch.last - first) // period + 1)
+        if number > 0:
+            found.append(Stretch(stretch.day, first, first + (number - 1) * period))
+            left -= number
+    last = _midnight(found[-1].day, zone) + timedelta(seconds=found[-1].last)
+    return found, last + timedelta(seconds=period) - INSTANT
 
 
 def _number(recurrence: RecurrenceSet, stretches: Iterable[Stretch]) -> int:

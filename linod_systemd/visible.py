@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 # C0 but for tab and newline, DEL, C1 (which has a CSI of its own), what starts a line without \n, the
@@ -26,7 +25,6 @@ def visible_line(text: str) -> str:
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def visible_json(value: object) -> str:
-    """JSON for people and programs: the control characters are escaped as JSON does, so that none is lost."""
-    text = json.dumps(value, ensure_ascii=False, indent=1)
+def escape_controls(text: str) -> str:
+    """JSON whose control characters are escaped as JSON does, so that none is lost."""
     return _CONTROL.sub(lambda sign: f"\\u{ord(sign.group()):04x}", text)

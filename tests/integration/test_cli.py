@@ -168,14 +168,14 @@ def test_next_of_a_monotonic_rule_counts_on_from_its_last_start(typed: Command, 
     monotonic = "from linod_systemd.models import JobRule as R; R.objects.update_or_create(name='checkdata', "
     change = "defaults={'every_unit': '%s', 'every': %d})"
     shell = f'linod manage shell -v0 -c "{monotonic}{change}"'
-    assert typed(shell % ("minutely", 7)).returncode == 0
+    assert typed(shell % ("secondly", 59)).returncode == 0
     try:
         typed("linod-run checkdata")
         job = json.loads(typed("linod jobs checkdata --json").stdout)[0]
         started = datetime.fromisoformat(job["start_datetime"])
         dues = [datetime.fromisoformat(line) for line in typed("linod next checkdata -n 2").stdout.split()]
-        assert [(due - started).total_seconds() for due in dues] == [420, 840]
-        assert typed("linod explain checkdata").stdout == "every 7 minutes after the previous start\n"
+        assert [(due - started).total_seconds() for due in dues] == [59, 118]
+        assert typed("linod explain checkdata").stdout == "every 59 seconds after the previous start\n"
         assert typed(shell % ("daily", 0)).returncode == 0  # as no form would let it pass
         for line in ("linod next checkdata", "linod explain checkdata"):
             impossible = typed(line)
@@ -202,6 +202,38 @@ def test_export_writes_what_is_missing(typed: Command, root: Path) -> None:
     assert typed("linod export").stdout == f"{rules}: up to date\n"
     rules.unlink()
     assert typed("linod export").stdout == f"{rules}: written\n"
+
+
+NOISY = """
+import atexit, os
+from django.db.backends.signals import connection_created
+from linod_systemd.demo.settings import *
+print("settings")
+atexit.register(print, "the end")
+def told(**_):
+    print("connected")
+    os.system("echo a child")
+connection_created.connect(told, weak=False)
+"""
+
+
+@pytest.mark.parametrize("command", ["status", "jobs", "show 1", "next checkdata", "explain checkdata"])
+def test_json_is_alone_on_stdout(typed: Command, tmp_path: Path, command: str) -> None:
+    typed("linod-run checkdata")
+    (tmp_path / "noisy.py").write_text(NOISY)
+    noisy = {"DJANGO_SETTINGS_MODULE": "noisy", "PYTHONPATH": str(tmp_path), "LINOD_SITE": "default"}
+    done = typed(f"linod {command} --json", **noisy)
+    assert json.loads(done.stdout), done.stderr
+    assert all(said in done.stderr for said in ("settings", "connected", "a child", "the end")), done.stderr
+
+
+def test_jobs_are_filtered(typed: Command) -> None:
+    typed("linod-run checkdata")
+    assert "manual" in typed("linod jobs checkdata --trigger manual --since 2026-01-01").stdout
+    assert typed("linod jobs --trigger catch_up").stderr == "no job has run yet\n"
+    assert typed("linod jobs --since 2090-01-01T04:00").stdout == ""
+    done = typed("linod jobs --trigger cron")
+    assert done.returncode == 2 and "use one of timer, catch_up, manual, retry" in done.stderr
 
 
 def test_closed_pipe_is_no_error(typed: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -105,6 +106,23 @@ def test_failure_cancels_the_rule_and_tells_the_admins() -> None:
 def test_cancelled_rule_can_be_run_by_hand() -> None:
     Tasks().cancel_rule(JobRule.objects.get(name="test_works"))
     assert run("test_works")[0] == 0
+
+
+def test_a_rule_can_be_run_as_in_lino() -> None:
+    """LINOD.txt: ``JobRule.run(ar, lgr=None) -> Job``."""
+    job = JobRule.objects.get(name="test_works").run()
+    assert (job.status, job.trigger, job.scheduled_for) == ("success", "manual", None)
+    assert "working on test_works" in Job.objects.get(pk=job.pk).message
+
+    class Own:
+        rule = JobRule(name="theirs")
+        logger = logging.getLogger("theirs")
+        debug, info, warning = logger.debug, logger.info, logger.warning
+
+    assert "working on theirs" in JobRule.objects.get(name="test_works").run(Own()).message
+    job = JobRule.objects.get(name="test_fails").run(None, logging.getLogger("theirs"))
+    assert (job.status, job.reason) == ("failed", "ValueError: no such shelf")
+    assert JobRule.objects.get(name="test_fails").cancelled
 
 
 def test_warning_is_success_with_the_reason() -> None:

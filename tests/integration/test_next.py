@@ -23,7 +23,7 @@ RULES: list[dict[str, Any]] = [
     {"name": "report", "every_unit": "weekly", "every": 2, "start_time": "04:00", "end_date": "2027-12-31"},
     {"name": "nightly", "start_time": "02:30:00"},
     {"name": "bills", "every_unit": "monthly", "start_time": "08:00:00", "weekdays": WORKDAYS},
-    {"name": "poll", "every_unit": "minutely", "every": 7, "start_date": "2099-01-01"},
+    {"name": "poll", "every_unit": "secondly", "every": 7, "start_date": "2099-01-01"},
     {"name": "ended", "end_date": "2026-03-01"},
     {"name": "moved_in", "every_unit": "once"},
     {"name": "by_hand", "every_unit": "never"},
@@ -115,13 +115,13 @@ def test_narrow_terminal_cuts_nothing_off(file: Path) -> None:
 def test_terminal_shows_a_monotonic_timer(file: Path) -> None:
     lines = in_terminal(file, 120, "next", "poll", "-n", "2")
     assert lines == [
-        "every 7 minutes after the previous start, Europe/Brussels, from 1 January 2099 at 00:00",
+        "every 7 seconds after the previous start, Europe/Brussels, from 1 January 2099 at 00:00",
         "",
         "2098-12-31T23:00:00+00:00  Thu  1 Jan 00:00 CET",
-        "2098-12-31T23:07:00+00:00  Thu  1 Jan 00:07 CET",
+        "2098-12-31T23:00:07+00:00  Thu  1 Jan 00:00:07 CET",
         "",
         "OnCalendar=2098-12-31 23:00:00 UTC",
-        "OnUnitActiveSec=420s",
+        "OnUnitActiveSec=7s",
         "good until 1 January 2099, made anew before that",
     ]
 

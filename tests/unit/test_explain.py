@@ -166,13 +166,13 @@ def sentence(now: datetime | None = NOW, **fields: Any) -> str:
             "every 90 minutes, Europe/Brussels, from 31 January 2026 at 00:00",
         ),
         ({"every_unit": "minutely", "start_time": None}, "every minute"),
-        ({"every_unit": "minutely", "every": 7}, "every 7 minutes after the previous start"),
+        ({"every_unit": "secondly", "every": 7}, "every 7 seconds after the previous start"),
         ({"every_unit": "minutely", "every": 5, "start_time": None}, "every 5 minutes"),
         # in Kathmandu the hour is another
         ({"every_unit": "hourly", "start_time": None}, "every hour, Europe/Brussels"),
         (
             {"every_unit": "hourly", "every": 36, "weekdays": WORKDAYS},
-            "every 36 hours after the previous start, on Monday–Friday, Europe/Brussels",
+            "every 36 hours on Monday–Friday, Europe/Brussels, from 31 January 2026 at 04:00",
         ),
         (
             {"every_unit": "hourly", "every": 2, "start_time": time(0, 30)},

@@ -73,8 +73,8 @@ def test_every_answer_is_moved_and_the_end_judges_what_is_not() -> None:
 
 
 def test_a_monotonic_rule_is_delayed_at_its_start_and_at_boot() -> None:
-    fields: dict[str, Any] = {"every_unit": "minutely", "every": 7, "weekdays": ("tuesday",)}
-    assert lines(90, **fields) == ["OnBootSec=90s", "OnUnitActiveSec=420s"]
+    fields: dict[str, Any] = {"every_unit": "secondly", "every": 7, "weekdays": ("tuesday",)}
+    assert lines(90, **fields) == ["OnBootSec=90s", "OnUnitActiveSec=7s"]
     later = RecurrenceSet(start_date=date(2026, 12, 1), delay=90, **fields)
     assert timer_lines(later, NOW)[0] == "OnCalendar=2026-12-01 00:01:30 UTC"
     assert later.next_after_start(None, NOW) == later.anchor

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from linod_systemd.oncalendar import horizon_end, timer_lines
 from linod_systemd.recurrence import WEEKDAYS, RecurrenceSet
+from linod_systemd.ticks import INSTANT
 from tests.unit.elapsing import elapses, needs_systemd
 
 NOW = datetime(2026, 11, 24, 15, 3, tzinfo=UTC)
@@ -154,24 +157,44 @@ def test_what_is_never_due_again_has_no_lines(fields: dict[str, Any]) -> None:
     assert horizon_end(recurrence(**fields), NOW) is None
 
 
+def test_a_period_that_divides_no_day_is_listed_an_hour_to_a_line() -> None:
+    seven = recurrence(every_unit="minutely", every=7)
+    lines, until = timer_lines(seven, NOW), horizon_end(seven, NOW)
+    assert until is not None and until - NOW > timedelta(days=30)
+    assert len(lines) <= 800
+    assert all(
+        re.fullmatch(r"OnCalendar=([A-Za-z,.]+ )?[0-9,.*-]+ [0-9,/.]+:[0-9,/.]+:00 UTC", line)
+        for line in lines
+    )
+    # Of hours that are seven apart, the minutes are the same.
+    assert sum("2026-11-24" in line for line in lines) == 7
+
+
+def test_an_instant_to_a_line_is_listed_for_a_day() -> None:
+    odd = recurrence(every_unit="secondly", every=61)
+    lines, until = timer_lines(odd, NOW), horizon_end(odd, NOW)
+    assert until is not None and until == list(islice(odd.occurrences(NOW), 1501))[-1] - INSTANT
+    assert until - NOW > timedelta(days=1) and len(lines) <= 1500
+
+
 # --- counted from the previous start --------------------------------------------------------
 
 
-def test_a_period_that_divides_no_day_counts_from_the_previous_start() -> None:
-    seven = recurrence(every_unit="minutely", every=7)
-    assert timer_lines(seven, NOW) == ["OnBootSec=0", "OnUnitActiveSec=420s"]
+def test_seconds_that_divide_no_day_count_from_the_previous_start() -> None:
+    seven = recurrence(every_unit="secondly", every=7)
+    assert timer_lines(seven, NOW) == ["OnBootSec=0", "OnUnitActiveSec=7s"]
     assert horizon_end(seven, NOW) is None
 
 
 def test_its_start_to_come_is_a_date_and_no_boot_comes_before_it() -> None:
-    seven = recurrence(every_unit="minutely", every=7, start_date=date(2027, 7, 1), timezone=BRUSSELS)
-    assert timer_lines(seven, NOW) == ["OnCalendar=2027-06-30 22:00:00 UTC", "OnUnitActiveSec=420s"]
+    seven = recurrence(every_unit="secondly", every=7, start_date=date(2027, 7, 1), timezone=BRUSSELS)
+    assert timer_lines(seven, NOW) == ["OnCalendar=2027-06-30 22:00:00 UTC", "OnUnitActiveSec=7s"]
     assert horizon_end(seven, NOW) == seven.anchor
 
 
 def test_its_lines_hold_until_its_end() -> None:
-    seven = recurrence(every_unit="minutely", every=7, end_date=date(2026, 12, 24))
-    assert timer_lines(seven, NOW) == ["OnBootSec=0", "OnUnitActiveSec=420s"]
+    seven = recurrence(every_unit="secondly", every=7, end_date=date(2026, 12, 24))
+    assert timer_lines(seven, NOW) == ["OnBootSec=0", "OnUnitActiveSec=7s"]
     assert horizon_end(seven, NOW) == datetime(2026, 12, 24, 23, 59, 59, tzinfo=UTC)
 
 

@@ -117,10 +117,10 @@ def test_shorter_months_and_years() -> None:
 def test_the_last() -> None:
     assert marks(date(2024, 2, 1), max_events=2) == ["the last"]
     assert marks(date(2024, 1, 31), max_events=2) == []
-    monotonic = rule(every_unit="minutely", every=7, end_date=BEGUN, end_time=time(1))
+    monotonic = rule(every_unit="secondly", every=7, end_date=BEGUN, end_time=time(0, 1))
     begin = monotonic.anchor
-    assert peculiarities(monotonic, begin + timedelta(minutes=54)) == ["the last"]
-    assert peculiarities(monotonic, begin + timedelta(minutes=50)) == []
+    assert peculiarities(monotonic, begin + timedelta(seconds=54)) == ["the last"]
+    assert peculiarities(monotonic, begin + timedelta(seconds=50)) == []
 
 
 @settings(

@@ -333,55 +333,58 @@ def test_an_interval_beyond_the_calendar_is_due_at_the_start_alone(unit: str) ->
 # --- what counts from the previous start ----------------------------------------------------
 
 
-def seven_minutes(**fields: Any) -> RecurrenceSet:
-    return RecurrenceSet(every_unit="minutely", every=7, **{"start_date": date(2026, 1, 1), **fields})
+def seven_seconds(**fields: Any) -> RecurrenceSet:
+    return RecurrenceSet(every_unit="secondly", every=7, **{"start_date": date(2026, 1, 1), **fields})
 
 
 @pytest.mark.parametrize(
     ("unit", "every", "expected"),
     [
-        ("minutely", 7, True),
-        ("hourly", 36, True),
+        ("minutely", 7, False),
+        ("hourly", 36, False),
+        ("secondly", 7, True),
+        ("secondly", 61, False),
+        ("secondly", 30, False),
         ("hourly", 24, False),
         ("secondly", 86400, False),
         ("secondly", 27, False),
         ("daily", 7, False),
     ],
 )
-def test_a_period_that_divides_no_day_is_monotonic(unit: str, every: int, expected: bool) -> None:
+def test_seconds_that_divide_no_day_are_monotonic(unit: str, every: int, expected: bool) -> None:
     recurrence = RecurrenceSet(every_unit=unit, every=every, start_date=date(2026, 1, 1))
     assert recurrence.is_monotonic is expected
 
 
 def test_the_first_run_is_at_the_start_or_at_once_if_that_is_past() -> None:
-    assert seven_minutes().next_after_start(None, NOW) == NOW
-    later = seven_minutes(start_date=date(2027, 1, 1))
+    assert seven_seconds().next_after_start(None, NOW) == NOW
+    later = seven_seconds(start_date=date(2027, 1, 1))
     assert later.next_after_start(None, NOW) == later.anchor
 
 
 def test_it_counts_on_from_the_previous_start() -> None:
-    minute = timedelta(minutes=1)
-    assert seven_minutes().next_after_start(NOW - 3 * minute, NOW) == NOW + 4 * minute
-    assert seven_minutes().next_after_start(NOW - 30 * minute, NOW) == NOW
+    second = timedelta(seconds=1)
+    assert seven_seconds().next_after_start(NOW - 3 * second, NOW) == NOW + 4 * second
+    assert seven_seconds().next_after_start(NOW - 30 * second, NOW) == NOW
 
 
 def test_a_run_before_the_start_does_not_count() -> None:
-    later = seven_minutes(start_date=date(2027, 1, 1))
+    later = seven_seconds(start_date=date(2027, 1, 1))
     assert later.next_after_start(NOW - timedelta(minutes=1), NOW) == later.anchor
 
 
 def test_it_waits_for_a_ticked_weekday() -> None:
-    recurrence = seven_minutes(weekdays=("monday",), timezone=BRUSSELS)
+    recurrence = seven_seconds(weekdays=("monday",), timezone=BRUSSELS)
     monday = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
-    assert recurrence.next_after_start(NOW - timedelta(minutes=7), NOW) == monday
+    assert recurrence.next_after_start(NOW - timedelta(seconds=7), NOW) == monday
     assert recurrence.allows(monday) and not recurrence.allows(NOW)
 
 
 def test_it_ends() -> None:
-    ended = seven_minutes(end_date=date(2026, 11, 24), end_time=time(15, 5))
-    assert ended.next_after_start(NOW, NOW + timedelta(minutes=1)) is None
-    assert ended.allows(NOW) and not ended.allows(NOW + timedelta(minutes=6))
-    assert seven_minutes(max_events=3).next_after_start(None, NOW) is None
+    ended = seven_seconds(end_date=date(2026, 11, 24), end_time=time(15, 0, 5))
+    assert ended.next_after_start(NOW, NOW + timedelta(seconds=1)) is None
+    assert ended.allows(NOW) and not ended.allows(NOW + timedelta(seconds=6))
+    assert seven_seconds(max_events=3).next_after_start(None, NOW) is None
 
 
 # --- what is refused ------------------------------------------------------------------------

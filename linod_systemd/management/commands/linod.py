@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from linod_systemd import cli, conf, store
+from linod_systemd import answers, cli, conf, store
 from linod_systemd.errors import LinodError
 
 
@@ -24,7 +25,8 @@ class Command(BaseCommand):
         conf.ensure_directories(site)
         parsed = Namespace(**{"json": False, "verbose": False, **options})  # bare: the status
         try:
-            code = cli.dispatch(site, parsed)
+            with answers.apart() if parsed.json else contextlib.nullcontext():
+                code = cli.dispatch(site, parsed)
         except LinodError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
         if options["command"] is None and (note := store.current().note):
