@@ -29,8 +29,8 @@ insert into linod_systemd_job (rule_name, uuid, start_datetime, end_datetime, st
                                message, "trigger", attempt, invocation_id, host, boot_id, warm)
 select case i % 5 when 0 then 'checkdata' when 1 then 'checksummaries' when 2 then 'clear_seen_messages'
                   when 3 then 'send_pending_emails_daily' else 'gone' end,
-       printf('%032x', i), datetime('2020-01-01', '+' || i * 60 || ' seconds'),
-       datetime('2020-01-01', '+' || i * 60 + 1 || ' seconds'),
+       printf('%032x', i), datetime('2020-01-01', '+' || (i * 60) || ' seconds'),
+       datetime('2020-01-01', '+' || (i * 60 + 1) || ' seconds'),
        case when i % :failures < 5 then 'failed' else 'success' end, '',
        'a line or two', 'timer', 1, '', 'h', '', 0
 from n

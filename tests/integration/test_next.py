@@ -117,7 +117,7 @@ def test_terminal_shows_a_monotonic_timer(file: Path) -> None:
     assert lines == [
         "every 7 seconds after the previous start, Europe/Brussels, from 1 January 2099 at 00:00",
         "",
-        "2098-12-31T23:00:00+00:00  Thu  1 Jan 00:00 CET",
+        "2098-12-31T23:00:00+00:00  Thu  1 Jan 00:00:00 CET",
         "2098-12-31T23:00:07+00:00  Thu  1 Jan 00:00:07 CET",
         "",
         "OnCalendar=2098-12-31 23:00:00 UTC",
