@@ -13,7 +13,8 @@ from itertools import islice
 from dateutil.easter import easter
 from dateutil.relativedelta import relativedelta
 
-LAST_YEAR = 2199  # systemd knows no later one
+LAST_YEAR = 9998  # of dates that are counted, so that none overflows
+LAST_ELAPSE_YEAR = 2199  # systemd knows no later one
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 WEEKLY_UNITS = ("weekly", "per_weekday")
@@ -34,7 +35,7 @@ class DateSeries:
     positions: tuple[int, ...]
 
     def ascending(self, begin: date) -> Iterator[date]:
-        """Its dates from ``begin`` on, each once, until the end of the year 2199."""
+        """Its dates from ``begin`` on, each once, until the end of LAST_YEAR."""
         previous = max(begin, self.start) - DAY
         number = max(0, self._period_of(begin - WEEK))
         while (dates := self._dates(number)) is not None:
@@ -160,4 +161,5 @@ def _within(day: date) -> date:
 
 @functools.lru_cache(maxsize=1024)
 def _nth(series: DateSeries, number: int) -> date | None:
-    return next(islice(series.ascending(series.start), number - 1, None), None)
+    within = itertools.takewhile(lambda day: day.year <= LAST_ELAPSE_YEAR, series.ascending(series.start))
+    return next(islice(within, number - 1, None), None)

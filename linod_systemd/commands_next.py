@@ -13,7 +13,7 @@ from pathlib import Path
 from linod_systemd import answers, desired, english
 from linod_systemd.explain import explain
 from linod_systemd.nearest import no_such_rule
-from linod_systemd.recurrence import END_OF_TIME, RecurrenceSet
+from linod_systemd.recurrence import RecurrenceSet
 from linod_systemd.rule import Rule
 
 
@@ -58,7 +58,7 @@ def answer(asked: Asked, options: argparse.Namespace) -> int:
 
 def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Namespace) -> None:
     recurrence = asked.recurrence
-    begin = min(options.from_time or now, END_OF_TIME)
+    begin = min(options.from_time or now, recurrence.end_of_time)
     instants: list[datetime] = []
     if not asked.rule.cancelled:
         instants = list(islice(_instants(recurrence, begin, asked.last_start), options.n))
@@ -93,7 +93,7 @@ def _why_never(rule: Rule, recurrence: RecurrenceSet, now: datetime) -> str:
     if rule.cancelled:
         return f"nothing due: it is cancelled; again: linod enable {rule.name}"
     end = recurrence.anchor if rule.every_unit == "once" else recurrence.last
-    if end is None or end > END_OF_TIME:
-        return f"nothing due: time is counted to the year {END_OF_TIME.year}"
+    if end is None or end > recurrence.end_of_time:
+        return f"nothing due: time is counted to the year {recurrence.end_of_time.year}"
     local = (end - recurrence.shift).astimezone(recurrence.zone)
     return f"nothing due: it {'ended' if end <= now else 'ends'} on {english.full_date(local.date())}"

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from linod_systemd import forever, wall_clock
 from linod_systemd.calendar_text import DateExpression, Lines, listed
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence import LAST_ELAPSE, RecurrenceSet
 
 MAX_LINES = 48
 FEW = 12  # instants that are listed of what is rarely due, however far off
@@ -35,10 +35,20 @@ def expressions(recurrence: RecurrenceSet, now: datetime, days: int, count: int)
 
 
 def _ends_soon(recurrence: RecurrenceSet, now: datetime, until: datetime, count: int) -> bool:
-    if recurrence.last is None:
+    if _last(recurrence) is None:
         return False
     further = next(itertools.islice(recurrence.occurrences(now), count, None), None)
     return further is None or recurrence.next_after(until) is None
+
+
+def _last(recurrence: RecurrenceSet) -> datetime | None:
+    """Its end, if systemd knows of so late an instant."""
+    return recurrence.last if recurrence.last is None or recurrence.last <= LAST_ELAPSE else None
+
+
+def _is_over(recurrence: RecurrenceSet, instant: datetime) -> bool:
+    following = recurrence.next_after(instant)
+    return following is None or following > LAST_ELAPSE
 
 
 def _forever(recurrence: RecurrenceSet, now: datetime, until: datetime) -> Lines | None:
@@ -49,14 +59,14 @@ def _forever(recurrence: RecurrenceSet, now: datetime, until: datetime) -> Lines
     zone = recurrence.zone
     carried, at = wall_clock.later(recurrence.start_time or time(), recurrence.delay)
     wanted = _delayed(forever.expressions(recurrence.series), carried)
-    if wanted is None or wall_clock.lacks_new_year(zone, now, recurrence.last or now + YEARS):
+    if wanted is None or wall_clock.lacks_new_year(zone, now, _last(recurrence) or now + YEARS):
         return None
     if wall_clock.is_repeated(now, zone):
         return None  # of the two times that lie ahead systemd may take either
     windows = _windows(recurrence, now, until)
     due = {instant for begin, end in windows for instant in _due(recurrence, begin, end)}
-    if recurrence.last is not None:
-        year = recurrence.last.astimezone(zone).year
+    if (last := _last(recurrence)) is not None:
+        year = last.astimezone(zone).year
         bounded = (expression.within(now.astimezone(zone).year, year - 1) for expression in wanted)
         wanted = [expression for expression in bounded if expression is not None]
         due.update(
@@ -75,7 +85,7 @@ def _forever(recurrence: RecurrenceSet, now: datetime, until: datetime) -> Lines
 def _windows(recurrence: RecurrenceSet, now: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
     """Where the words may say something else than the recurrence: long after its start only near a jump of
     the clock, as dates they have in common."""
-    if recurrence.last is not None or now - recurrence.anchor < SETTLED:
+    if _last(recurrence) is not None or now - recurrence.anchor < SETTLED:
         return [(now, until)]
     jumps = wall_clock.transitions(recurrence.zone, now - AROUND, until + AROUND)
     around = [(max(now, jump.instant - AROUND), min(until, jump.instant + AROUND)) for jump in jumps]
@@ -127,10 +137,12 @@ def _list(recurrence: RecurrenceSet, now: datetime, until: datetime, count: int,
     """The dates until past ``until`` and at least a few, or the ``whole`` series."""
     instants: list[datetime] = []
     for instant in recurrence.occurrences(now):
+        if instant > LAST_ELAPSE:
+            break
         instants.append(instant)
         if not whole and len(instants) >= FEW and instant > until:
             break
-    is_complete = recurrence.next_after(instants[-1]) is None
+    is_complete = _is_over(recurrence, instants[-1])
     within = len(instants) if is_complete else sum(instant <= until for instant in instants)
     needed = max(1, min(count, within))
     zone = (
@@ -140,7 +152,7 @@ def _list(recurrence: RecurrenceSet, now: datetime, until: datetime, count: int,
     while len(lines) > MAX_LINES and len(instants) > needed:
         instants = instants[: max(needed, len(instants) * 3 // 4)]
         lines = _dated(instants, zone)
-    return Lines(tuple(lines), None if recurrence.next_after(instants[-1]) is None else instants[-1])
+    return Lines(tuple(lines), None if _is_over(recurrence, instants[-1]) else instants[-1])
 
 
 def _dated(instants: Iterable[datetime], zone: ZoneInfo) -> list[str]:

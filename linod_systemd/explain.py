@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 
 from linod_systemd import date_phrases, english, wall_clock
-from linod_systemd.calendar_dates import LAST_YEAR, WEEKLY_UNITS
+from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR, WEEKLY_UNITS
 from linod_systemd.recurrence import RecurrenceSet
 from linod_systemd.rule import FREQUENT_UNITS, Rule
 
@@ -77,7 +77,7 @@ def _clock(recurrence: RecurrenceSet) -> str:
 
 def _limits(recurrence: RecurrenceSet, now: datetime | None) -> Iterator[str]:
     end, most = recurrence.end_date, recurrence.max_events
-    has_end = end is not None and end.year <= LAST_YEAR
+    has_end = end is not None and end.year <= LAST_ELAPSE_YEAR
     if most is not None:
         # A monotonic rule ends with the instant that is counted so far from its start, whenever it ran.
         is_exact = not has_end and not recurrence.is_monotonic

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from linod_systemd.calendar_dates import WEEKLY_UNITS, DateSeries
 from linod_systemd.calendar_text import DateExpression, runs
 
+FIRST_ELAPSE_YEAR = 1970  # systemd knows no earlier one
 LONGEST_CYCLE = 12  # years after which the months repeat, each year an expression
 LAST_FROM_END = 28  # systemd counts no further back from a month's end
 SHORTEST = {2: 28} | dict.fromkeys((4, 6, 9, 11), 30) | dict.fromkeys((1, 3, 5, 7, 8, 10, 12), 31)
@@ -65,7 +66,12 @@ def _cycle(series: DateSeries) -> list[tuple[Years, Months]] | None:
         months_of[series.start.year + month // 12].add(month % 12 + 1)
     if step == 1:  # the months before the start's come a year later
         return [(None, frozenset().union(*months_of.values()))]
-    return [((year, step), frozenset(months)) for year, months in months_of.items()]
+    return [((_known(year, step), step), frozenset(months)) for year, months in months_of.items()]
+
+
+def _known(year: int, step: int) -> int:
+    """The first year from this one on, in such steps, that systemd knows."""
+    return year + max(0, -((year - FIRST_ELAPSE_YEAR) // step)) * step
 
 
 def _in_months(series: DateSeries, years: Years, months: Months) -> list[DateExpression] | None:
@@ -141,7 +147,8 @@ def _places_in_year(series: DateSeries) -> list[DateExpression] | None:
     """Positions of a year, where the leap day does not shift them."""
     if series.every > 100:
         return None
-    years = (series.start.year, series.every) if series.every > 1 else None
+    every = series.every
+    years = (_known(series.start.year, every), every) if every > 1 else None
     found: list[DateExpression] = []
     for on, numbers, from_end in _places(_all_or(series.days), series.positions, 366):
         if max(numbers) > (AFTER_LEAP_DAY if from_end else BEFORE_LEAP_DAY):

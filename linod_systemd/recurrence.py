@@ -1,6 +1,6 @@
 """When a rule is due: RecurrenceSet as plain data (RECURRENCE.md). Pure, without Django.
 
-Instants are aware and in UTC; none lies beyond the year 2199.
+Instants are aware and in UTC; none lies beyond the year 9998, and none of a unit below a day beyond 2199.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
 from linod_systemd import wall_clock
-from linod_systemd.calendar_dates import DAY, LAST_YEAR, DateSeries
+from linod_systemd.calendar_dates import DAY, LAST_ELAPSE_YEAR, LAST_YEAR, DateSeries
 from linod_systemd.recurrence_fields import (
     SECONDS_OF_A_DAY,
     UNITS,
@@ -27,6 +27,7 @@ __all__ = ["SECONDS_OF_A_DAY", "UNITS", "WEEKDAYS", "RecurrenceError", "Recurren
 
 SECONDS = {"secondly": 1, "minutely": 60, "hourly": 3600}
 END_OF_TIME = datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
+LAST_ELAPSE = datetime(LAST_ELAPSE_YEAR, 12, 30, tzinfo=UTC)  # in every zone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class RecurrenceSet(RecurrenceFields):
 
     def _is_never_due(self) -> bool:
         first = next(self._candidates(self._anchor - INSTANT), None)
-        return first is None or (self._end is not None and first > self._end)
+        return first is None or first > min(self._end or LAST_ELAPSE, LAST_ELAPSE)
 
     # --- the fixed points -------------------------------------------------------------------
 
@@ -67,6 +68,11 @@ class RecurrenceSet(RecurrenceFields):
     def shift(self) -> timedelta:
         """The delay."""
         return timedelta(seconds=self.delay)
+
+    @property
+    def end_of_time(self) -> datetime:
+        """Up to when instants are counted."""
+        return END_OF_TIME if self.period is None else LAST_ELAPSE
 
     @property
     def anchor(self) -> datetime:
@@ -120,7 +126,7 @@ class RecurrenceSet(RecurrenceFields):
 
     @cached_property
     def _ceiling(self) -> datetime:
-        return END_OF_TIME - self.shift
+        return self.end_of_time - self.shift
 
     @cached_property
     def _end(self) -> datetime | None:
@@ -164,9 +170,9 @@ class RecurrenceSet(RecurrenceFields):
         due = max(self.anchor, now.astimezone(UTC))
         if last_start is not None and last_start >= self.anchor:
             wait = timedelta(seconds=self.period)
-            due = max(due, last_start.astimezone(UTC) + min(wait, END_OF_TIME - last_start))
+            due = max(due, last_start.astimezone(UTC) + min(wait, LAST_ELAPSE - last_start))
         due = self.ticks.ticked_from(due - self.shift) + self.shift
-        return due if due <= min(END_OF_TIME, self.last or END_OF_TIME) else None
+        return due if due <= min(LAST_ELAPSE, self.last or LAST_ELAPSE) else None
 
     def allows(self, instant: datetime) -> bool:
         """Whether an instant is neither before A nor after the end, and its local weekday is ticked.

@@ -6,7 +6,7 @@ import zoneinfo
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from linod_systemd.calendar_dates import LAST_YEAR
+from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
 
 UNITS = (
     *("never", "once", "secondly", "minutely", "hourly"),
@@ -14,7 +14,7 @@ UNITS = (
 )
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SECONDS_OF_A_DAY = 86400
-FIRST_YEAR = 1900
+FIRST_YEAR = 1583  # the first whole one of the Gregorian calendar
 LONGEST_EVERY = 10**9
 POSITION_LIMITS = {"weekly": 7, "monthly": 31, "yearly": 366}
 SAME_WEEKDAY = {"weekly": 1, "monthly": 5, "yearly": 53}  # at most so many Mondays are in one
@@ -77,8 +77,8 @@ class RecurrenceFields:
             is_missing = day is None and field == "end_date"
             if not is_missing and (not isinstance(day, date) or isinstance(day, datetime)):
                 raise RecurrenceError(field, f"{day!r} is no date")
-        if not FIRST_YEAR <= self.start_date.year <= LAST_YEAR:
-            raise RecurrenceError("start_date", f"the year is not from {FIRST_YEAR} to {LAST_YEAR}")
+        if not FIRST_YEAR <= self.start_date.year <= LAST_ELAPSE_YEAR:
+            raise RecurrenceError("start_date", f"the year is not from {FIRST_YEAR} to {LAST_ELAPSE_YEAR}")
         for field, moment in (("start_time", self.start_time), ("end_time", self.end_time)):
             if moment is not None and (
                 not isinstance(moment, time) or moment.tzinfo is not None or moment.microsecond

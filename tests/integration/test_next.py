@@ -159,7 +159,7 @@ def test_before_the_start_and_after_the_end(file: Path) -> None:
     done = typed(file, "next", "report", "--from", "9999-12-31T23:59:59")
     assert (done.stdout, done.stderr) == ("", "report: nothing due: it ends on 31 December 2027\n")
     done = typed(file, "next", "nightly", "--from", "9999-12-31T23:59:59")
-    assert (done.stdout, done.stderr) == ("", "nightly: nothing due: time is counted to the year 2199\n")
+    assert (done.stdout, done.stderr) == ("", "nightly: nothing due: time is counted to the year 9998\n")
 
 
 def test_explain(file: Path) -> None:
