@@ -1,4 +1,4 @@
-"""Where a site's things lie, and who runs it: SITE.toml, the environment, the folders.
+"""Which site this is, and who runs it: SITE.toml, the environment.
 
 Nothing here imports Django or code of a site.
 """
@@ -6,122 +6,30 @@ Nothing here imports Django or code of a site.
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import sys
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 from linod_systemd import trust
 from linod_systemd.errors import ConfigurationError
+from linod_systemd.layout import (
+    HOMES,
+    Site,
+    config_directory,
+    ensure_directories,
+    root,
+    site_file,
+    user_name,
+)
+
+__all__ = ["HOMES", "Site", "config_directory", "ensure_directories", "root", "site_file", "user_name"]
 
 SITE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 DEMO_SETTINGS = "linod_systemd.demo.settings"
 REQUIRED_KEYS = ("user", "settings", "python", "directory")
 OPTIONAL_KEYS = ("environment_file", "writable", "preload", "supervisor", "log_directory")
 PATH_KEYS = ("python", "directory", "environment_file", "writable", "log_directory")
-HOMES = ("/home/", "/root/", "/run/user/")
-
-
-@dataclass(frozen=True)
-class Site:
-    """One site: a Django project with a database, a user and a python of its own."""
-
-    name: str
-    user: str
-    settings: str
-    python: str
-    directory: str
-    state_directory: Path
-    log_directory: Path
-    environment_file: str | None = None
-    # systemd reads it as root; not so where another could put a link to a file of root's in its place.
-    environment_by_root: bool = True
-    writable: tuple[str, ...] = ()
-    # Whether systemd makes the folder of its log (LogsDirectory=); it is the site's own otherwise.
-    log_is_ours: bool = True
-    # Whether the supervisor has the site loaded, and forks its jobs.
-    preload: bool = True
-    # Whether it has a supervisor; without, timers and jobs go on, and what only it does is not done.
-    supervisor: bool = True
-    configured: bool = True
-
-    @property
-    def unit_prefix(self) -> str:
-        """What the names of its units begin with."""
-        return "linod-" if self.name == "default" else f"linod-{self.name}-"
-
-    @property
-    def is_in_home(self) -> bool:
-        """Whether anything of it lies where ProtectHome=yes would hide it."""
-        places = (self.directory, self.python, self.environment_file or "", *self.writable)
-        return any(f"{place}/".startswith(HOMES) for place in places)
-
-    @property
-    def rules_file(self) -> Path:
-        return self.state_directory / "rules.json"
-
-    @property
-    def request_directory(self) -> Path:
-        """What the site asks root's side for, until that has taken it (request_folder.py)."""
-        return self.state_directory / "requests"
-
-    @property
-    def lock_directory(self) -> Path:
-        return self.state_directory / "locks"
-
-    @property
-    def accounted_marker(self) -> Path:
-        """Its time: up to when every start has its row."""
-        return self.state_directory / "starts.accounted"
-
-    @property
-    def spool_directory(self) -> Path:
-        """Rows that wait for the database."""
-        return self.state_directory / "spool"
-
-    @property
-    def runtime_directory(self) -> Path:
-        """In memory: what lasts until the next boot (RuntimeDirectory= of its units)."""
-        mine = None if os.geteuid() == 0 or self.user != user_name() else os.environ.get("XDG_RUNTIME_DIR")
-        return (Path(mine) if mine else root() / "run") / "linod" / self.name
-
-    @property
-    def supervisor_socket(self) -> Path:
-        """Where the supervisor takes jobs (job.service.j2 has it, too)."""
-        return self.runtime_directory / "supervisor.socket"
-
-    @property
-    def fork_memory_file(self) -> Path:
-        """How many bytes a fork of the supervisor had of its own, lately."""
-        return self.runtime_directory / "fork.memory"
-
-    @property
-    def log_file(self) -> Path:
-        return self.log_directory / "lino.log"
-
-
-def root() -> Path:
-    """The folder under which etc/linod, var/lib/linod and var/log/linod lie: ``$LINOD_ROOT`` or ``/``."""
-    return Path(os.environ.get("LINOD_ROOT") or "/")
-
-
-def config_directory() -> Path:
-    return root() / "etc/linod"
-
-
-def site_file(name: str) -> Path:
-    """Where a site of this name is configured, if it is."""
-    return config_directory() / f"{name}.toml"
-
-
-def user_name() -> str:
-    """The name of the effective user, or its number where it has none."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
 
 
 def check_site_name(name: str) -> str:
@@ -258,28 +166,3 @@ def site_of_settings(settings: str) -> Site:
 def this_site() -> Site:
     """The site of this process, in which Django is set up."""
     return site_of_settings(os.environ.get("DJANGO_SETTINGS_MODULE", DEMO_SETTINGS))
-
-
-def ensure_directories(site: Site) -> None:
-    """Make the site's folders where no unit has made them (systemd does by StateDirectory=).
-
-    :raises ConfigurationError: where that is not possible.
-    """
-    for folder in (
-        site.state_directory,
-        site.lock_directory,
-        site.request_directory,
-        site.log_directory,
-    ):
-        try:
-            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder {folder} cannot be made ({error.strerror})",
-                f"as root: install -d -o {site.user} -m 750 {folder}",
-            ) from error
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise ConfigurationError(
-                f"the folder {folder} cannot be written by {user_name()}",
-                f"as root: chown {site.user} {folder}",
-            )

@@ -7,25 +7,16 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import apply, border, conf, desired, plan, render, systemd, trust, unitnames, wanted
-from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
+from linod_systemd import apply, border, conf, plan, render, sources, systemd, trust, unitnames, wanted
+from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.request_folder import Taken
-from linod_systemd.rule import RuleSet
+from linod_systemd.sources import Source
 from linod_systemd.visible import visible_line
 
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
-
-
-@dataclass(frozen=True)
-class Source:
-    """One site and what its rules.json says (None: nothing yet)."""
-
-    site: conf.Site
-    rules: RuleSet | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """What the command line may say."""
     parser = argparse.ArgumentParser(
         prog="linod-generate-units",
         description="Turn the rules of every site into systemd units. Then: systemctl daemon-reload",
@@ -70,7 +62,7 @@ def generate(options: argparse.Namespace) -> int:
     :raises LinodError: where a directory cannot be written or no site can be read.
     """
     per_user = options.user or os.geteuid() != 0
-    sites = _sites(options.site) if options.rules is None else []
+    sites = sources.sites(options.site) if options.rules is None else []
     if not options.apply:
         return _generate(options, sites, per_user)
     asked, is_stuck = _take_requests(sites)
@@ -117,14 +109,18 @@ def _generate(options: argparse.Namespace, sites: list[conf.Site], per_user: boo
     directory = options.output or unit_directory(per_user)
     with apply.locked(directory) if not options.check else _nothing():
         # Read under the lock: of two generators, the one that writes last has also read last.
-        sources, troubles = _sources(options, sites)
+        found, troubles = sources.read(options, sites)
         installed = plan.read_installed(directory)
-        result = _wanted(sources, installed, per_user)
+        result = _wanted(found, installed, per_user)
         result.files |= render.shared_units(per_user=per_user)
         _check_foreign(result.files, installed, directory)
-        names = None if not (options.site or options.rules or troubles) else [s.site.name for s in sources]
+        names = (
+            None
+            if not (options.site or options.rules or troubles)
+            else [source.site.name for source in found]
+        )
         todo = plan.compute(result.files, installed, names)
-        todo = _verified(sources, todo, result, installed, names, directory, per_user)
+        todo = _verified(found, todo, result, installed, names, directory, per_user)
         if options.diff:
             print(*todo.diff(), sep="\n")
         if not options.check:
@@ -156,50 +152,9 @@ def unit_directory(per_user: bool) -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "systemd/user")
 
 
-def _sources(options: argparse.Namespace, sites: list[conf.Site]) -> tuple[list[Source], list[LinodError]]:
-    """The sites to generate for, and what is wrong with those that cannot be read: these keep their units."""
-    if options.rules is not None:
-        return [_source_of_file(options.rules, options.site)], []
-    sources: list[Source] = []
-    troubles: list[LinodError] = []
-    for site in sites:
-        try:
-            _check_writable(site)
-            sources.append(Source(site, border.read_rules(site)))
-        except LinodError as error:
-            troubles.append(error)
-    if troubles and not sources:
-        raise troubles[0]
-    return sources, troubles
-
-
-def _check_writable(site: conf.Site) -> None:
-    """No unit of a site starts where a folder is not there that it is to write into."""
-    for folder in site.writable:
-        if not os.path.isdir(folder):
-            raise ConfigurationError(
-                f"{conf.site_file(site.name)}: writable names {folder}, which is no folder",
-                f"install -d -o {site.user} {folder}, or correct the file",
-            )
-
-
-def _sites(name: str | None) -> list[conf.Site]:
-    if name is not None:
-        return [conf.find_site(name)]
-    mine = [site for site in conf.configured_sites() if os.geteuid() == 0 or site.user == conf.user_name()]
-    return mine or [conf.demo_site()]
-
-
-def _source_of_file(path: Path, name: str | None) -> Source:
-    rules = desired.read(path)
-    wanted_name = conf.check_site_name(name or rules.site)
-    known = {site.name: site for site in conf.configured_sites()}
-    return Source(known.get(wanted_name) or conf.demo_site(wanted_name), rules)
-
-
-def _wanted(sources: list[Source], installed: plan.Installed, per_user: bool) -> wanted.Wanted:
+def _wanted(found: list[Source], installed: plan.Installed, per_user: bool) -> wanted.Wanted:
     result = wanted.Wanted(datetime.now(UTC).replace(microsecond=0))
-    for source in sources:
+    for source in found:
         one = wanted.of_site(
             source.site,
             source.rules,
@@ -234,7 +189,7 @@ def _check_foreign(files: dict[str, str], installed: plan.Installed, directory: 
 
 
 def _verified(
-    sources: list[Source],
+    found: list[Source],
     todo: plan.Plan,
     result: wanted.Wanted,
     installed: plan.Installed,
@@ -249,16 +204,16 @@ def _verified(
             _complain("not verified, systemd-analyze is not installed")
         if not complaints:
             break
-        dropped = _drop_blamed(sources, result, complaints, per_user)
+        dropped = _drop_blamed(found, result, complaints, per_user)
         if not dropped:
             raise systemd.SystemdError(f"systemd-analyze verify says: {complaints[0]}", "nothing was written")
         todo = plan.compute(result.files, installed, names)
     return todo
 
 
-def _drop_blamed(sources: list[Source], result: wanted.Wanted, complaints: list[str], per_user: bool) -> bool:
+def _drop_blamed(found: list[Source], result: wanted.Wanted, complaints: list[str], per_user: bool) -> bool:
     dropped = False
-    for source in sources:
+    for source in found:
         for complaint in complaints if source.rules else []:
             assert source.rules is not None  # noqa: S101
             rule = wanted.blamed(source.site, source.rules, complaint)
