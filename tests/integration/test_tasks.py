@@ -162,7 +162,7 @@ def test_run_runs_here_by_default() -> None:
         ("end_date", date(2000, 1, 1)),
         ("every_unit", "x"),
         ("end_time", time(4)),
-        ("start_date", date(1800, 1, 1)),
+        ("start_date", date(1500, 1, 1)),
         ("start_date", "yesterday"),
         ("start_date", None),
         ("max_events", 0),
