@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from linod_systemd import clock, outlook, pause, store
+from linod_systemd import admin_preview, clock, outlook, pause, store
 from linod_systemd.choices import CancelledBy
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
@@ -69,6 +71,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
     search_fields = ("name", "procedure")
     actions = ("run_now", "cancel", "enable", "pause_until")
     action_form = RuleActionForm
+    change_form_template = "admin/linod_systemd/jobrule/change_form.html"
     change_list_template = "admin/linod_systemd/jobrule/change_list.html"
     fieldsets = (
         (None, {"fields": ("name", "procedure", "seqno", "cancelled", "cancelled_note", "log_level")}),
@@ -165,7 +168,20 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         setup = path("setup/", self.admin_site.admin_view(self.set_up), name="linod_systemd_jobrule_setup")
-        return [setup, *super().get_urls()]
+        preview = path(
+            "preview/", self.admin_site.admin_view(self.preview), name="linod_systemd_jobrule_preview"
+        )
+        return [setup, preview, *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """What the form that is being filled in means; nothing is saved."""
+        number = request.GET.get("rule", "")
+        rule = JobRule.objects.filter(pk=number).first() if number.isdecimal() else None
+        is_allowed = self.has_change_permission(request, rule) if rule else self.has_add_permission(request)
+        if request.method != "POST" or not is_allowed:
+            raise PermissionDenied
+        form = self.get_form(request, rule, change=rule is not None)(request.POST, instance=rule)
+        return render(request, "admin/linod_systemd/jobrule/preview.html", admin_preview.context(form))
 
     def set_up(self, request: HttpRequest) -> HttpResponse:
         """Tasks.setup(), by a button, as it needs no rule to be chosen."""

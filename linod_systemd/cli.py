@@ -8,11 +8,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import answers, conf, identity
+from linod_systemd import agenda, answers, conf, identity
 from linod_systemd.errors import LinodError
 
 MOST_LINES = 100_000
@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.command is None:
             options = parser("linod").parse_args([*arguments, "status"])
+        if options.command == "calendar" and options.rules is not None:
+            from linod_systemd import commands_calendar
+
+            return commands_calendar.from_file(options)
         if options.command in ("next", "explain") and options.rules is not None:
             from linod_systemd import commands_next
 
@@ -112,6 +116,14 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=int(found[1]) * SECONDS_OF[found[2]])
 
 
+def month(text: str) -> tuple[date, date]:
+    """A month such as 2026-12: its first and last date."""
+    try:
+        return agenda.month(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-12") from None
+
+
 def instant(text: str) -> datetime:
     """An ISO 8601 instant; one without an offset is UTC."""
     value = moment(text)
@@ -164,7 +176,11 @@ def _add_lists(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     explain = known.add_parser("explain", help="say in one English sentence when and how a rule is run")
     explain.add_argument("rule")
-    for asking in (following, explain):
+    page = known.add_parser("calendar", help="what will run when: all rules on one page, for a week")
+    page.add_argument(
+        "--month", nargs="?", const=True, type=month, metavar="YYYY-MM", help="for a month (this one)"
+    )
+    for asking in (following, explain, page):
         asking.add_argument("--rules", type=Path, metavar="FILE", help="read a rules.json; needs no site")
         asking.add_argument("--json", action="store_true", help="print JSON")
     jobs = known.add_parser("jobs", help="list what ran, latest first")

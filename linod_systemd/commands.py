@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from linod_systemd import (
     clock,
     commands_asking,
+    commands_calendar,
     commands_jobs,
     commands_status,
     conf,
@@ -18,12 +19,15 @@ from linod_systemd import (
     export,
     failure,
     ledger,
+    pause,
     spool,
     store,
 )
+from linod_systemd.agenda import Entry
 from linod_systemd.choices import CancelledBy
 from linod_systemd.commands_next import Asked, answer, find_in_file
 from linod_systemd.errors import LinodError, RefusedRule
+from linod_systemd.explain import explain
 from linod_systemd.nearest import find_rule
 from linod_systemd.outlook import local, next_run
 from linod_systemd.recurrence import RecurrenceError
@@ -45,6 +49,28 @@ def about_rule(site: conf.Site, options: Options) -> int:
         raise RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule in the admin") from error
     last_start = store.current().jobs(rule.name).last_start()
     return answer(Asked(rule.rule, recurrence, last_start), options)
+
+
+def calendar(site: conf.Site, options: Options) -> int:
+    if options.rules is not None:
+        return commands_calendar.from_file(options)
+    commands_calendar.show(_entries(), store.current().timezone, options)
+    return 0
+
+
+def _entries() -> Iterator[Entry]:
+    now = clock.utc_now()
+    for stored in store.current().rules():
+        if stored.rule.cancelled:
+            continue
+        try:
+            recurrence = stored.recurrence()
+        except RecurrenceError as error:  # a row that nobody judged when it was saved
+            print(f"linod: rule {stored.name!r}: {error}: correct the rule in the admin", file=sys.stderr)
+            continue
+        paused = pause.until(stored.name, now)
+        pauses = [(now, paused)] if paused else []
+        yield Entry(stored.name, recurrence, explain(stored.rule, recurrence, now), pauses)
 
 
 def setup(site: conf.Site, options: Options) -> int:
@@ -129,6 +155,7 @@ COMMANDS: dict[str, Callable[[conf.Site, Options], int]] = {
     "status": commands_status.status,
     "next": about_rule,
     "explain": about_rule,
+    "calendar": calendar,
     "jobs": commands_jobs.jobs,
     "show": commands_jobs.show,
     "setup": setup,

@@ -59,23 +59,23 @@ def answer(asked: Asked, options: argparse.Namespace) -> int:
 def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Namespace) -> None:
     recurrence = asked.recurrence
     begin = min(options.from_time or now, recurrence.end_of_time)
-    instants: list[datetime] = []
+    found: list[datetime] = []
     if not asked.rule.cancelled:
-        instants = list(islice(_instants(recurrence, begin, asked.last_start), options.n))
+        found = list(islice(instants(recurrence, begin, asked.last_start), options.n))
     if options.json:
-        answers.give_json([instant.isoformat() for instant in instants])
-    elif instants and sys.stdout.isatty():
+        answers.give_json([instant.isoformat() for instant in found])
+    elif found and sys.stdout.isatty():
         from linod_systemd import next_view  # it takes rich, which no pipe needs
 
-        next_view.show(sentence, recurrence, instants, now)
+        next_view.show(sentence, recurrence, found, now)
     else:
-        for instant in instants:
+        for instant in found:
             print(instant.isoformat())
-    if not instants:
+    if not found:
         print(f"{asked.rule.name}: {_why_never(asked.rule, recurrence, now)}", file=sys.stderr)
 
 
-def _instants(recurrence: RecurrenceSet, begin: datetime, last_start: datetime | None) -> Iterator[datetime]:
+def instants(recurrence: RecurrenceSet, begin: datetime, last_start: datetime | None) -> Iterator[datetime]:
     """When it is due (UTC) after ``begin``; a monotonic rule counts on from its last start."""
     if not recurrence.is_monotonic:
         yield from recurrence.occurrences(begin)

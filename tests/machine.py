@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCE = "/usr/src/linod-systemd"  # where the checkout lies inside
@@ -150,7 +150,7 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._boots = itertools.count(1)
 
-    def __enter__(self) -> Machine:
+    def __enter__(self) -> Self:
         try:
             self._lay_out()
             self.boot()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -133,3 +134,36 @@ def test_jobs_are_listed_by_status_and_not_edited(client: Client) -> None:
     assert "2 jobs" in page(client, "/admin/linod_systemd/job/")
     assert "1 job" in page(client, "/admin/linod_systemd/job/?status__exact=failed")
     assert client.get("/admin/linod_systemd/job/add/").status_code == 403
+
+
+FORM = {
+    **{"name": "report", "procedure": "checkdata", "seqno": "0", "log_level": "INFO", "every_unit": "weekly"},
+    **{"every": "2", "start_date": "2099-01-03", "start_time": "04:00", "saturday": "on", "positions": ""},
+    **{"timezone": "Europe/Brussels", "timeout": "60", "retries": "0", "jitter": "0", "run_after": "[]"},
+    **{"cancel_on_failure": "on", "catch_up": "unknown", "cancelled_note": ""},
+}
+
+
+def test_the_form_tells_what_it_means_before_one_saves(client: Client) -> None:
+    preview = f"{LIST}preview/"
+    said = page(client, preview, FORM)
+    assert "every second Saturday at 04:00, Europe/Brussels, from 3 January 2099" in said
+    assert re.findall(r"Sat +\d+ \w+ 2099, 04:00:00 CET", said) and said.count("<li>") == 5
+    daily = {**FORM, "every_unit": "daily", "positions": "1"}
+    assert "Positions: allowed for weekly" in page(client, preview, daily)
+    assert "enter a whole number" in page(client, preview, {**FORM, "every": "x"}).lower()
+    markup = page(client, preview, {**FORM, "timezone": "<b>x"})
+    assert "<b>" not in markup and "is no time zone" in markup
+    assert not JobRule.objects.filter(name="report").exists()
+    # A rule that is there is judged as itself: its name is not taken by another.
+    rule = JobRule.objects.get(name="checkdata")
+    assert "every second Saturday" in page(client, f"{preview}?rule={rule.pk}", {**FORM, "name": "checkdata"})
+    assert JobRule.objects.get(name="checkdata").every_unit == "daily"
+    assert "already exists" in page(client, preview, {**FORM, "name": "checkdata"})
+
+
+def test_who_may_only_look_is_told_nothing_of_a_form(client: Client) -> None:
+    reader = User.objects.create_user("reader", is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename="view_jobrule"))
+    client.force_login(reader)
+    assert client.post(f"{LIST}preview/", FORM).status_code == 403

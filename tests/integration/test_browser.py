@@ -96,3 +96,26 @@ def test_what_a_job_printed_is_shown_and_not_obeyed(browser: Chrome, live_server
     shown = browser.find_element(By.CSS_SELECTOR, ".field-log pre").text
     assert shown == "<script>document.title = 'got in'</script>\n\\x1b[31mred"
     assert "got in" not in browser.title
+
+
+def test_the_form_tells_what_it_means_as_one_types(browser: Chrome, live_server: LiveServer) -> None:
+    rule = JobRule.objects.get(name="checkdata")
+    browser.get(f"{live_server.url}/admin/linod_systemd/jobrule/{rule.pk}/change/")
+
+    def meaning(expected: str) -> str:
+        box = browser.find_element(By.ID, "rule-preview")
+        WebDriverWait(browser, 20).until(lambda _: expected in box.text)
+        return box.text
+
+    assert len(meaning("every day at 00:00, UTC").splitlines()) == 6
+    Select(browser.find_element(By.NAME, "every_unit")).select_by_visible_text("weekly")
+    every = browser.find_element(By.NAME, "every")
+    every.clear()
+    every.send_keys("2")
+    browser.find_element(By.NAME, "saturday").click()
+    meaning("every second Saturday at 00:00, UTC")
+    zone = browser.find_element(By.NAME, "timezone")
+    zone.send_keys("Mars/Olympus")
+    meaning("'Mars/Olympus' is no time zone")
+    browser.execute_script("arguments[0].scrollIntoView()", browser.find_element(By.ID, "rule-preview"))
+    assert JobRule.objects.get(pk=rule.pk).every_unit == "daily", "nothing was saved"
