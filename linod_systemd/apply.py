@@ -6,12 +6,14 @@ import contextlib
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from linod_systemd import files, systemd
 from linod_systemd.errors import LinodError
 from linod_systemd.plan import Plan
 
+AHEAD = timedelta(seconds=60)  # more than passes from an elapse to the question
 PATIENCE = 10.0  # seconds for PID 1 to stop timers that linod.target no longer upholds
 
 
@@ -85,6 +87,19 @@ def _sweep(directory: Path) -> None:
     for folder in (directory, directory / "linod.target.d"):
         for path in (*folder.glob(".linod[-.@]*"), *folder.glob(".[0-9]*.conf.*")):
             path.unlink(missing_ok=True)
+
+
+def leave_the_future(pattern: str, now: datetime, *, per_user: bool) -> list[str]:
+    """Start anew the timers that elapsed by a clock that was ahead, and would wait for it; which these are.
+
+    :raises SystemdError: where systemd does not answer.
+    """
+    found = systemd.triggered_after(now + AHEAD, pattern, per_user=per_user)
+    for name in found:
+        stamp_file(name, per_user=per_user).unlink(missing_ok=True)
+    if found:
+        systemd.systemctl("restart", "--", *found, per_user=per_user)
+    return found
 
 
 def stamp_file(timer: str, *, per_user: bool) -> Path:

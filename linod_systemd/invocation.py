@@ -58,21 +58,22 @@ def _triggered_at(timer: str, service: str, *, per_user: bool) -> datetime | Non
 
     TRIGGER_TIMER_REALTIME_USEC cannot be used: the service keeps the variables of its first elapse for
     all later starts, those by hand included (seen on systemd 252). So the timer itself is asked: if it
-    has elapsed since the boot and since the service last ended, it is what started it.
+    has elapsed since the boot and since the service last ended, it is what started it. That is told by the
+    monotonic clock, which is not set: the real one may have been ahead when the service last ended.
     """
     try:
         with Bus(per_user=per_user) as bus:
             # Not by systemctl, whose version 252 gives whole seconds of this one timestamp.
             elapsed = bus.instant("Timer", "LastTriggerUSec", timer)
-            ended = bus.instant("Unit", "InactiveEnterTimestamp", service)
+            # None since the boot: a Persistent= timer then gives the time of its stamp.
+            since_boot = int(bus.get("Timer", "LastTriggerUSecMonotonic", timer))
+            ended = int(bus.get("Unit", "InactiveEnterTimestampMonotonic", service))
     except BusError as error:
         logger.warning(
             "%s: taken for started by its timer now, as systemd does not answer: %s", service, error
         )
         return datetime.now(UTC)
-    # After a boot, a Persistent= timer gives the time of its stamp for its last elapse.
-    since = max(booted_at(), ended) if ended is not None else booted_at()
-    return elapsed if elapsed is not None and elapsed >= since else None
+    return elapsed if since_boot and since_boot >= ended else None
 
 
 def is_shutting_down() -> bool:

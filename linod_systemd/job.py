@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
 
 from linod_systemd import clock
 from linod_systemd.choices import BAD_ENDS, Status, Trigger
+
+ROUNDING = timedelta(seconds=1)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -29,14 +31,19 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Those of the rule of this name that ran at an instant (as the database takes it)."""
         return self.started().filter(rule_name=rule, start_datetime__lte=instant, end_datetime__gt=instant)
 
+    def before(self, instant: datetime) -> JobQuerySet:
+        """Those that began before an instant (aware): none that a clock which was ahead has dated."""
+        return self.filter(start_datetime__lte=clock.to_database(instant + ROUNDING))
+
     def last_start(self) -> datetime | None:
         """When the latest of those that ran began (UTC)."""
-        last = self.started().first()
+        last = self.started().before(clock.utc_now()).first()
         return None if last is None else clock.from_database(last.start_datetime)
 
     def last_slot(self) -> datetime | None:
         """The latest occurrence that one of these stands for (UTC), run or skipped."""
-        latest = self.aggregate(latest=models.Max("scheduled_for"))["latest"]
+        known = self.filter(scheduled_for__lte=clock.to_slot(clock.utc_now()) + 1)
+        latest = known.aggregate(latest=models.Max("scheduled_for"))["latest"]
         return None if latest is None else clock.from_slot(latest)
 
     def bad_ends(self) -> JobQuerySet:

@@ -72,10 +72,27 @@ def timestamp(unit: str, name: str, *, per_user: bool = False) -> datetime | Non
     :raises SystemdError: where systemd does not answer.
     """
     command = ("show", "--timestamp=us+utc", f"--property={name}", "--value", "--", unit)
-    value = systemctl(*command, per_user=per_user).split()
-    if len(value) != 4:  # empty, or n/a
+    return _instant(systemctl(*command, per_user=per_user))
+
+
+def triggered_after(instant: datetime, pattern: str, *, per_user: bool = False) -> list[str]:
+    """The timers that last elapsed later than an instant (aware).
+
+    :raises SystemdError: where systemd does not answer.
+    """
+    command = ("show", "--timestamp=us+utc", "--property=Id,LastTriggerUSec", "--", pattern)
+    blocks = systemctl(*command, per_user=per_user).strip().split("\n\n")
+    shown = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+    found = ((one.get("Id", ""), _instant(one.get("LastTriggerUSec", ""))) for one in shown)
+    return [name for name, elapsed in found if elapsed is not None and elapsed > instant]
+
+
+def _instant(shown: str) -> datetime | None:
+    """A timestamp as --timestamp=us+utc shows it, or None: empty, or n/a."""
+    words = shown.split()
+    if len(words) != 4:
         return None
-    _, day, clock, _ = value
+    _, day, clock, _ = words
     return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=UTC)
 
 

@@ -11,12 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.machine import Machine, Workshop
-from tests.system.support import active_timers, jobs
+from tests.system.support import active_timers, jobs, show
 
 pytestmark = pytest.mark.long
 
@@ -126,3 +127,22 @@ def test_what_fires_is_what_is_due(clocked: ClockedMachine) -> None:
         "2028-01-01T00:00:00+00:00",
         "2028-01-01T00:00:05+00:00",
     ]
+
+
+def test_a_clock_that_was_ahead_silences_no_timer(clocked: ClockedMachine) -> None:
+    clocked.set_clock(datetime.fromisoformat("2098-01-05T01:29:50+00:00"))
+    clocked.wait_for("2098-01-05T01:30:00+00:00")
+    assert instants(clocked, "strict", "2098") == ["2098-01-05T01:30:00+00:00"]
+    clocked.set_clock(datetime.fromisoformat("2027-05-01T12:00:00+00:00"))
+    for rule in ("nightly", "strict", "seconds"):
+        clocked.poll(partial(_is_awake, clocked, rule), 30, f"{rule} to be due when it is")
+    clocked.set_clock(datetime.fromisoformat("2027-05-02T00:29:50+00:00"))
+    clocked.wait_for("2027-05-02T00:30:00+00:00")
+    for rule in ("nightly", "strict"):
+        assert "2027-05-02T00:30:00+00:00" in instants(clocked, rule, "2027-05-02"), rule
+    assert instants(clocked, "seconds", "2027-05-02T00:30:05")[0] == "2027-05-02T00:30:05+00:00"
+
+
+def _is_awake(machine: Machine, rule: str) -> bool:
+    following = machine.run("linod", "next", rule).stdout.strip().replace("T", " ")[:19]
+    return show(machine, f"linod-{rule}.timer", "NextElapseUSecRealtime")[4:23] == following

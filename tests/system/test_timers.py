@@ -158,6 +158,37 @@ def test_missed_run_is_made_up_for_once_at_boot(machine: Machine) -> None:
     assert found[0]["scheduled_for"] is not None
 
 
+FROM_THE_FUTURE = """
+from datetime import datetime, UTC
+from linod_systemd import clock, invocation
+from linod_systemd.models import Job
+then = clock.to_database(datetime(2098, 1, 1, tzinfo=UTC))
+Job.objects.create(
+    rule_name="checkdata", start_datetime=then, status="running", trigger="timer", invocation_id="1" * 32,
+    host=invocation.host_name(), boot_id="2" * 32,
+    scheduled_for=clock.to_slot(datetime(2098, 1, 1, tzinfo=UTC)),
+)
+"""
+
+
+def test_what_a_clock_that_was_ahead_left_behind_is_in_nobodys_way(machine: Machine) -> None:
+    machine.run("linod", "manage", "shell", "-c", FROM_THE_FUTURE)
+    machine.sh("systemctl stop linod.target")
+    machine.power_off()
+    stamp = f"{machine.root}/var/lib/systemd/timers/stamp-linod-checkdata.timer"
+    machine.workshop.sh(f"touch -d 2098-01-01 {stamp}")
+    machine.boot()
+    machine.poll(lambda: jobs(machine, "checkdata")[0]["status"] == "lost", 30, "its row to end")
+    wanted = machine.run("linod", "next", "checkdata").stdout.strip().replace("T", " ")[:19]
+    machine.poll(
+        lambda: show(machine, "linod-checkdata.timer", "NextElapseUSecRealtime")[4:23] == wanted, 20, wanted
+    )
+    machine.run("linod-run", "checkdata")
+    # The one that was lost was made up for, too, as the machine went down.
+    found = [(job["status"], job["trigger"]) for job in jobs(machine, "checkdata")]
+    assert found == [("lost", "timer"), ("success", "manual"), ("success", "catch_up")]
+
+
 @pytest.mark.parametrize("how", ["poweroff", "power cut"])
 def test_timers_are_there_before_any_python_of_ours(machine: Machine, how: str) -> None:
     switch_off(machine, "linod-supervisor@default.service")

@@ -23,9 +23,9 @@ NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 PERIODS = {"secondly": 1, "minutely": 60, "hourly": 3600}
 ZONES = (
     *("Europe/Brussels", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"),
-    *("Africa/Casablanca", "Pacific/Apia", "UTC", "Africa/Cairo", "America/Havana"),
+    *("Africa/Casablanca", "Pacific/Apia", "UTC", "Africa/Cairo", "America/Havana", "America/Santiago"),
 )
-RULES = int(os.environ.get("LINOD_RULES", "2000"))
+RULES, MANY_RULES = 300, int(os.environ.get("LINOD_RULES", "20000"))
 
 
 def series(rule: Fields, begin: datetime, end: datetime, most: int) -> tuple[list[datetime], bool]:

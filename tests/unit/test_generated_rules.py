@@ -1,6 +1,6 @@
 """Generated rules: `next` and the timer, as systemd elapses it, are compared with the oracle.
 
-LINOD_RULES is the number of rules, 2,000 by default.
+300 in the quick tests; in the long ones LINOD_RULES, 20,000 by default.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, takewhile
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from linod_systemd.oncalendar import horizon_end, timer_lines
@@ -109,6 +110,19 @@ FAR_NEW_YEAR = _case(
 @example(case=TWICE)
 @example(case=FAR_NEW_YEAR)
 def test_next_and_the_timer_are_as_the_oracle_says(case: oracle.Case) -> None:
+    _check(case)
+
+
+@needs_systemd
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@settings(max_examples=oracle.MANY_RULES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=oracle.cases())
+def test_many_more_of_them(case: oracle.Case) -> None:
+    _check(case)
+
+
+def _check(case: oracle.Case) -> None:
     rule, now = case
     end = max(now, oracle.anchor(rule)) + LIMITS.get(rule["every_unit"], 60) * DAY
     expected, is_complete = oracle.series(rule, now, end, MOST)
