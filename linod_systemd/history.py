@@ -33,7 +33,7 @@ def clear_too_old_job_history(ar: Any) -> None:
 
 def _kept(least: int) -> Iterator[int]:
     """The jobs of each rule that stay however old they are: its last runs, and its last failure."""
-    for name in store.current().jobs().order_by().values_list("rule_name", flat=True).distinct():
+    for name in store.current().jobs().rule_names():
         jobs = store.current().jobs(name)
         yield from jobs.started().values_list("pk", flat=True)[: max(1, least)]
         yield from jobs.bad_ends().values_list("pk", flat=True)[:1]

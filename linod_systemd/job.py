@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -24,8 +24,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.exclude(status=Status.SKIPPED)
 
     def of_slot(self, rule: str, due: datetime) -> JobQuerySet:
-        """Those that stand for an occurrence (aware) of the rule of this name."""
-        return self.filter(rule_name=rule, scheduled_for=clock.to_slot(due))
+        """The one that stands for an occurrence (aware) of the rule of this name, retries apart."""
+        return self.filter(rule_name=rule, scheduled_for=clock.to_slot(due), attempt=1)
 
     def under_way(self, rule: str, instant: datetime) -> JobQuerySet:
         """Those of the rule of this name that ran at an instant (as the database takes it)."""
@@ -42,9 +42,17 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def last_slot(self) -> datetime | None:
         """The latest occurrence that one of these stands for (UTC), run or skipped."""
-        known = self.filter(scheduled_for__lte=clock.to_slot(clock.utc_now()) + 1)
+        known = self.filter(scheduled_for__lte=clock.to_slot(clock.utc_now()) + 1, attempt=1)
         latest = known.aggregate(latest=models.Max("scheduled_for"))["latest"]
         return None if latest is None else clock.from_slot(latest)
+
+    def rule_names(self) -> Iterator[str]:
+        """The names of the rules that these are of, in order: each by a step in the index, however many."""
+        name = self.order_by("rule_name").values_list("rule_name", flat=True).first()
+        while name is not None:
+            yield name
+            further = self.filter(rule_name__gt=name).order_by("rule_name")
+            name = further.values_list("rule_name", flat=True).first()
 
     def bad_ends(self) -> JobQuerySet:
         return self.filter(status__in=BAD_ENDS)
@@ -98,6 +106,7 @@ class Job(models.Model):
         indexes = (
             models.Index(fields=("rule", "-start_datetime"), name="linod_job_of_rule"),
             models.Index(fields=("rule_name", "-start_datetime"), name="linod_job_of_name"),
+            models.Index(fields=("rule_name", "status", "-start_datetime"), name="linod_job_by_end"),
             models.Index(fields=("status", "-start_datetime"), name="linod_job_by_status"),
             models.Index(fields=("start_datetime",), name="linod_job_by_start"),
         )

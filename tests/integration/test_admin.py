@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from linod_systemd import conf, request_folder
+from linod_systemd import clock, conf, request_folder
 from linod_systemd.demo.models import User
 from linod_systemd.models import Job, JobRule, Pause
 from linod_systemd.tasks import Tasks
@@ -167,3 +168,23 @@ def test_who_may_only_look_is_told_nothing_of_a_form(client: Client) -> None:
     reader.user_permissions.set(Permission.objects.filter(codename="view_jobrule"))
     client.force_login(reader)
     assert client.post(f"{LIST}preview/", FORM).status_code == 403
+
+
+def test_jobs_are_filtered_by_day_and_rule(client: Client) -> None:
+    rule, today = JobRule.objects.get(name="checkdata"), clock.utc_now()
+    for name, days in (("checkdata", 0), ("checkdata", 3), ("gone", 3), ("gone", 30)):
+        Job.objects.create(
+            rule=rule if name == "checkdata" else None,
+            rule_name=name,
+            start_datetime=clock.to_database(today - timedelta(days=days)),
+            status="success",
+        )
+
+    def shown(query: str) -> str:
+        found = re.search(r"(\d+) jobs?\s", page(client, f"/admin/linod_systemd/job/?{query}"))
+        return found[1] if found else ""
+
+    day = (clock.today() - timedelta(days=3)).isoformat()
+    assert (shown(""), shown(f"day={day}"), shown("rule_name=gone")) == ("4", "2", "2")
+    assert shown(f"day={day}&rule_name=gone&status__exact=success") == "1"
+    assert shown("day=nonsense") == "4"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,28 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.many_jobs import RULES, database, make_site
+
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
-JOBS, RULES = (
-    1_000_000,
-    ("checkdata", "checksummaries", "clear_seen_messages", "send_pending_emails_daily", "gone"),
-)
-FAILURES = 50_000  # each so manieth job failed
+JOBS = 1_000_000
 LEAST = 10
 MEMORY = 200 * 2**20
-
-FILL = """
-with recursive n(i) as (select 0 union all select i + 1 from n where i < :jobs - 1)
-insert into linod_systemd_job (rule_name, uuid, start_datetime, end_datetime, status, reason,
-                               message, "trigger", attempt, invocation_id, host, boot_id, warm)
-select case i % 5 when 0 then 'checkdata' when 1 then 'checksummaries' when 2 then 'clear_seen_messages'
-                  when 3 then 'send_pending_emails_daily' else 'gone' end,
-       printf('%032x', i), datetime('2020-01-01', '+' || (i * 60) || ' seconds'),
-       datetime('2020-01-01', '+' || (i * 60 + 1) || ' seconds'),
-       case when i % :failures < 5 then 'failed' else 'success' end, '',
-       'a line or two', 'timer', 1, '', 'h', '', 0
-from n
-"""
 
 # A web process that writes a row now and then, and tells how long it waited at most.
 WRITE = """
@@ -54,20 +37,7 @@ print(f"{turns} writes, the longest {longest:.3f} s", flush=True)
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Of a demo site with a million jobs."""
-    variables = {**os.environ, "LINOD_ROOT": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-    variables["DJANGO_SETTINGS_MODULE"] = "linod_systemd.demo.settings"
-    for arguments in (["manage", "migrate", "-v0"], ["setup"]):
-        subprocess.run([sys.executable, "-m", "linod_systemd.cli", *arguments], check=True, env=variables)
-    with closing(database(tmp_path)) as connection, connection:
-        connection.execute(FILL, {"jobs": JOBS, "failures": FAILURES})
-        of_name = "select id from linod_systemd_jobrule where name = rule_name"
-        connection.execute(f"update linod_systemd_job set rule_id = ({of_name})")  # noqa: S608
-    return variables
-
-
-def database(root: Path) -> sqlite3.Connection:
-    return sqlite3.connect(root / "var/lib/linod/default/db.sqlite3", timeout=60)
+    return make_site(tmp_path, JOBS)
 
 
 def rows(root: Path, rule: str) -> list[tuple[str, str]]:

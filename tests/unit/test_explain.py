@@ -247,7 +247,7 @@ def test_ordinals_are_words_up_to_the_twelfth() -> None:
 # --- generated rules ------------------------------------------------------------------------
 
 GENERATED = settings(
-    max_examples=oracle.RULES // 10,
+    max_examples=oracle.RULES // 2,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )

@@ -124,7 +124,7 @@ def test_the_last() -> None:
 
 
 @settings(
-    max_examples=oracle.RULES // 10,
+    max_examples=oracle.RULES // 2,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )

@@ -1,4 +1,4 @@
-"""Rules to units against daemon-reload: ``sudo .venv/bin/python -m tests.bench.calendar``.
+"""Rules to units against daemon-reload: ``sudo .venv/bin/python -m tests.bench.parts.compiling``.
 
 What matters is the ratios within one run: machines are noisy.
 """

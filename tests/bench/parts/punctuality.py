@@ -1,4 +1,4 @@
-"""How late jobs start when many are due together: ``sudo .venv/bin/python -m tests.bench.punctuality``.
+"""How late jobs start when many are due together: ``sudo .venv/bin/python -m tests.bench.parts.punctuality``.
 
 Lateness is Job.start_datetime − scheduled_for. What matters is the ratios within one run.
 """
