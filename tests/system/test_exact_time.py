@@ -217,3 +217,39 @@ Path("/etc/systemd/system/linod-thirds.timer").write_text(units["linod-thirds.ti
     machine.sh("systemctl start linod-generate@default.service")
     machine.poll(lambda: agree(machine, "thirds"), 20, "the timer to elapse when linod next says")
     assert failed_units(machine) == []
+
+
+def test_seven_seconds_outlast_reloads_a_restart_and_a_power_cut(shop: Machine) -> None:
+    shell(
+        shop,
+        "from linod_systemd.models import JobRule\n"
+        "JobRule.objects.create(name='sevens', procedure='warns', every_unit='secondly', every=7)",
+        "shop",
+    )
+    timer = "linod-shop-sevens.timer"
+
+    def starts() -> list[float]:
+        found = (str(job["start_datetime"]) for job in jobs(shop, "sevens", "shop"))
+        return sorted(datetime.fromisoformat(start).timestamp() for start in found)
+
+    def has_next() -> bool:
+        return show(shop, timer, "NextElapseUSecMonotonic") not in ("", "0", "infinity")
+
+    shop.poll(lambda: len(starts()) >= 2, 40, "two starts")
+    assert min(later - earlier for earlier, later in pairwise(starts())) > 6.5
+    for number in range(5):  # within one period
+        change = f"JobRule.objects.filter(name='warns').update(timeout={100 + number})"
+        shell(shop, f"from linod_systemd.models import JobRule; {change}", "shop")
+        shop.sh("linod-generate-units && systemctl daemon-reload")
+        assert has_next()
+    before = len(starts())
+    shop.poll(lambda: len(starts()) >= before + 2, 40, "its going on")
+    assert min(later - earlier for earlier, later in pairwise(starts())) > 6.5, "none because of a reload"
+    shop.sh(f"systemctl restart {timer}")
+    assert has_next()
+    shop.sh("sync")
+    shop.pull_the_plug()
+    shop.boot()
+    booted = shop.sh("date +%s")
+    shop.poll(lambda: [start for start in starts() if start > float(booted)], 40, "a start after the boot")
+    assert has_next()
