@@ -80,7 +80,8 @@ class JobRuleAdmin(JobRuleModelAdmin):
         (None, {"fields": ("name", "procedure", "seqno", "cancelled", "cancelled_note", "log_level")}),
         ("When", {"fields": ("every_unit", "every", ("start_date", "start_time"), WEEKDAYS, "positions")}),
         ("Until", {"fields": (("end_date", "end_time"), "max_events", "timezone")}),
-        ("How", {"fields": ("timeout", "retries", "cancel_on_failure", "catch_up", "jitter", "run_after")}),
+        ("How", {"fields": ("timeout", "retries", "cancel_on_failure", "missed_after")}),
+        ("Beside others", {"fields": ("catch_up", "jitter", "run_after")}),
     )
 
     @admin.display(description="every", ordering="every_unit")

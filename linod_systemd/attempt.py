@@ -7,9 +7,9 @@ import time
 import traceback
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
-from linod_systemd import database, invocation
+from linod_systemd import database, invocation, stopping
 from linod_systemd.accounting import Usage
 from linod_systemd.choices import Status
 from linod_systemd.procedures import Procedure
@@ -42,11 +42,12 @@ def call(run: Run, ar: Any) -> Outcome:
     if run.procedure is None:
         reason = f"no procedure is named {run.rule.rule.procedure!r}: run linod setup"
         return Outcome(Status.FAILED, reason, 1)
+    stopping.begin()
     try:
         with _interruptible():
             run.perform(ar)
     except Warning as warning:  # LINOD.txt: a procedure ends early, with a reason, and is well
-        return Outcome(Status.SUCCESS, str(warning))
+        return terminated() if stopping.was_heeded() else Outcome(Status.SUCCESS, str(warning))
     except Terminated:
         return terminated()
     except KeyboardInterrupt:
@@ -57,7 +58,7 @@ def call(run: Run, ar: Any) -> Outcome:
         return Outcome(Status.FAILED, f"the procedure called sys.exit({error.code!r})", 1)
     except BaseException as error:
         return _failed(error)
-    return Outcome(Status.SUCCESS)
+    return terminated() if stopping.was_heeded() else Outcome(Status.SUCCESS)
 
 
 def rest(seconds: float) -> bool:
@@ -88,7 +89,8 @@ def _failed(error: BaseException) -> Outcome:
 
 
 class _interruptible:
-    """While the procedure runs, SIGTERM is an exception, so that it can tidy up and its row be ended.
+    """While the procedure runs, SIGTERM is an exception, so that it can tidy up and its row be ended; unless
+    it looks for that by itself.
 
     It comes once: a second one, such as both systemd and the client of a warm job send, ends nothing more.
     """
@@ -101,6 +103,7 @@ class _interruptible:
             signal.signal(signal.SIGTERM, self.before)
 
     @staticmethod
-    def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    def _terminate(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
+        if not stopping.come():
+            raise Terminated

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd.supervisor import supervise
 
             return supervise(site)
-        with answers.apart(for_good=True) if getattr(options, "json", False) else contextlib.nullcontext():
+        with answers.apart(for_good=True) if _gives_json(options) else contextlib.nullcontext():
             return _load_and_dispatch(site, options)
     except LinodError as error:
         print(f"linod: {error}", file=sys.stderr)
@@ -57,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         answers.nobody_reads()
         return 0
+
+
+def _gives_json(options: argparse.Namespace) -> bool:
+    return getattr(options, "json", False) or getattr(options, "export", False)
 
 
 def _load_and_dispatch(site: conf.Site, options: argparse.Namespace) -> int:
@@ -197,6 +201,7 @@ def _add_lists(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     jobs.add_argument(
         "-f", "--follow", action="store_true", help="go on, with each job as it ends, until Ctrl-C"
     )
+    jobs.add_argument("--export", action="store_true", help="print all, oldest first, as a line of JSON each")
     jobs.add_argument("-v", "--verbose", action="store_true", help="also whether warm, CPU time and memory")
     show = known.add_parser("show", help="show one job with its message")
     show.add_argument("job", type=int)

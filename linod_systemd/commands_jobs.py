@@ -36,6 +36,10 @@ def jobs(site: conf.Site, options: argparse.Namespace) -> int:
         found = found.filter(start_datetime__gte=clock.to_database(site_time(options.since)))
     if options.follow:
         return _follow(found, options)
+    if options.export:
+        for job in found.order_by("start_datetime", "pk").iterator():
+            answers.give_json(_job_as_json(job), in_one_line=True)
+        return 0
     rows = list(found[: options.n])
     if options.json:
         answers.give_json([_job_as_json(job) for job in rows])

@@ -49,6 +49,7 @@ def _as_json(found: Health) -> dict[str, Any]:
         "next": _iso(found.next_due),
         "paused_until": _iso(found.paused_until),
         "overdue": _iso(found.overdue),
+        "silent_since": _iso(found.silent_since),
         "trouble": found.trouble or None,
     }
 

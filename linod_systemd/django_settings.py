@@ -15,6 +15,10 @@ DEFAULTS: dict[str, Any] = {
     "LINOD_MESSAGE_CHARACTERS": 64_000,
     # Seconds by which a timer may ring late, where the rule does not make up for missed runs.
     "LINOD_LATE_SECONDS": 300,
+    # Who is told of failures, recoveries and what did not run; where it is empty: ADMINS.
+    "LINOD_MAIL_TO": [],
+    # Seconds in which a rule that comes and goes is told of once.
+    "LINOD_MAIL_PAUSE_SECONDS": 3600,
 }
 
 

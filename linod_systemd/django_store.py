@@ -29,6 +29,8 @@ class DjangoStore(JobStore):
     def create(self, procedure: Procedure, number: int) -> StoredRule:
         defaults = dict(procedure.defaults)
         ticked = defaults.pop("weekdays", ())
+        if "cancel_on_failure" in defaults:
+            defaults["cancel_on_failure"] = int(defaults["cancel_on_failure"])
         defaults["timezone"] = defaults.get("timezone") or ""
         row, _ = JobRule.objects.get_or_create(
             name=procedure.name,

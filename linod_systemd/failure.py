@@ -11,19 +11,17 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from django.conf import settings
-from django.core.mail import mail_admins
-
-from linod_systemd import clock, conf, ending, invocation, site_journal, store
+from linod_systemd import clock, conf, ending, invocation, people, site_journal, store
 from linod_systemd.choices import BAD_ENDS, CancelledBy, Status, Trigger
 from linod_systemd.job import Job
+from linod_systemd.rule import Rule
 from linod_systemd.site_journal import JournalAway
 
 logger = logging.getLogger("linod.failure")
 
 
 def judge(job: Job, *, retries: bool = False) -> None:
-    """Do what follows from a bad end: try again, or cancel the rule and tell the site's ADMINS.
+    """Do what follows from a bad end: try again, or cancel the rule; and tell people.
 
     :param retries: whether an attempt that is left is to be asked for, as no runner does it.
     """
@@ -34,31 +32,42 @@ def judge(job: Job, *, retries: bool = False) -> None:
         source.ask(rule.name)
         logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
         return
-    if rule is not None and not rule.cancel_on_failure:
-        before = source.jobs(rule.name).started().exclude(pk=job.pk).first()
-        if before is None or before.status not in BAD_ENDS:
-            _tell(job, "the rule goes on", "It goes on all the same, and further failures are not mailed.")
+    limit = 1 if rule is None else int(rule.cancel_on_failure)
+    failures = 0 if rule is None else _in_a_row(rule, limit)
+    if rule is not None and (limit == 0 or failures < limit):
+        _tell(job, "the rule goes on", _goes_on(failures, limit), is_final=False)
         return
     source.cancel(job.rule_name, CancelledBy.FAILURE)
     logger.error(
         "%s: cancelled after job #%s (%s); mend it, then: linod enable %s",
         *(job.rule_name, job.pk, job.status, job.rule_name),
     )
-    _tell(job, "the rule is cancelled", f"Once it is mended: linod enable {job.rule_name}")
+    _tell(job, "the rule is cancelled", f"Once it is mended: linod enable {job.rule_name}", is_final=True)
 
 
-def _tell(job: Job, consequence: str, remedy: str) -> None:
+def _in_a_row(rule: Rule, limit: int) -> int:
+    """How many of its last runs ended badly, one after the other; counted no further than the limit."""
+    failures, attempt = 0, 1
+    for job in store.current().jobs(rule.name).started()[: limit * (rule.retries + 1)]:
+        if job.status not in BAD_ENDS:
+            break
+        failures += attempt == 1  # the last attempt of its run comes first
+        attempt = job.attempt
+    return failures
+
+
+def _goes_on(failures: int, limit: int) -> str:
+    if limit == 0:
+        return "It goes on all the same, and further failures are not mailed until it has recovered."
+    return f"It is cancelled after {limit} failures in a row; this was number {failures}."
+
+
+def _tell(job: Job, consequence: str, remedy: str, *, is_final: bool) -> None:
     try:
         store.current().tell_failure(job, consequence)
     except Exception:  # code of the site, whatever it raises; the failure itself is on record
         logger.exception("the site was not told by its own way about job #%s", job.pk)
-    if not settings.ADMINS:
-        return
-    subject = f"{job.rule_name} {job.status} on {job.host}: {consequence}"
-    try:
-        mail_admins(subject, f"{job.reason}\n\n{job.message}\n\n{remedy}\n")
-    except OSError as error:  # smtplib's errors are OSErrors; the failure itself is on record
-        logger.error("the mail to ADMINS about job #%s was not sent: %s", job.pk, error)
+    people.tell_failure(job, consequence, remedy, is_final=is_final)
 
 
 def lose(site: conf.Site, job: Job) -> bool:

@@ -15,7 +15,8 @@ from linod_systemd.store import StoredRule
 
 @dataclass(frozen=True)
 class Health:
-    """Instants are aware. ``overdue``: an occurrence that has passed, and no job stands for it."""
+    """Instants are aware. ``overdue``: an occurrence that has passed, and no job stands for it;
+    ``silent_since``: the last success, where that is longer ago than the rule's ``missed_after``."""
 
     rule: StoredRule
     last_start: datetime | None
@@ -25,6 +26,7 @@ class Health:
     paused_until: datetime | None
     overdue: datetime | None
     impossible: str = ""
+    silent_since: datetime | None = None
 
     @property
     def trouble(self) -> str:
@@ -34,6 +36,8 @@ class Health:
         if self.rule.rule.cancelled:
             failed = self.rule.cancelled_by == CancelledBy.FAILURE
             return f"it was cancelled by a failure: linod enable {self.rule.name}" if failed else ""
+        if self.silent_since is not None:
+            return f"it has not succeeded since {local(self.silent_since)}"
         if self.overdue is not None:
             return f"it was due at {local(self.overdue)} and has not run"
         return f"its last run ended as {self.last_status}" if self.last_status in BAD_ENDS else ""
@@ -49,16 +53,27 @@ def of(rule: StoredRule, now: datetime) -> Health:
         next_due, overdue = next_run(rule), _overdue(rule, rule.recurrence(), now)
     except RecurrenceError as error:
         impossible = str(error)
+    last_success = clock.from_database(success.start_datetime) if success else None
+    paused = pause.until(rule.name, now)
     return Health(
         rule,
         clock.from_database(last.start_datetime) if last else None,
-        clock.from_database(success.start_datetime) if success else None,
+        last_success,
         last.status if last else "",
         next_due,
-        pause.until(rule.name, now),
+        paused,
         overdue,
         impossible,
+        None if paused else _silent_since(rule, last_success, now),
     )
+
+
+def _silent_since(rule: StoredRule, last_success: datetime | None, now: datetime) -> datetime | None:
+    limit = rule.rule.missed_after
+    if limit is None or rule.rule.cancelled:
+        return None
+    since = max((at for at in (last_success, rule.live_since) if at is not None), default=None)
+    return since if since is not None and now - since > timedelta(seconds=limit) else None
 
 
 def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> datetime | None:

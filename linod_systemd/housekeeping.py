@@ -21,6 +21,7 @@ from linod_systemd import (
     missed,
     owed,
     request_folder,
+    silence,
     slot,
     starts,
     store,
@@ -65,6 +66,7 @@ def check(site: conf.Site) -> Report:
         logger.info("site %s: rules.json was out of date", site.name)
     settled = _end_rows(site)
     _ask_again(site)
+    silence.tell(site)
     return Report(status_line(), settled=settled)
 
 

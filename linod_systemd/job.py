@@ -85,6 +85,9 @@ class Job(models.Model):
     host = models.CharField(max_length=255, blank=True, default="")
     boot_id = models.CharField(max_length=32, blank=True, default="")
     exit_code = models.IntegerField(null=True, blank=True)
+    told = models.CharField(
+        max_length=40, blank=True, default="", editable=False, help_text="What people were told of this end."
+    )
     warm = models.BooleanField(default=False, help_text="Forked from a process that had the site loaded.")
     cpu_seconds = models.FloatField("CPU seconds", null=True, blank=True)
     memory_peak = models.BigIntegerField("memory peak, bytes", null=True, blank=True)
@@ -109,6 +112,9 @@ class Job(models.Model):
             models.Index(fields=("rule_name", "status", "-start_datetime"), name="linod_job_by_end"),
             models.Index(fields=("status", "-start_datetime"), name="linod_job_by_status"),
             models.Index(fields=("start_datetime",), name="linod_job_by_start"),
+            models.Index(
+                fields=("rule_name", "-start_datetime"), condition=~models.Q(told=""), name="linod_job_told"
+            ),
         )
 
     def __str__(self) -> str:

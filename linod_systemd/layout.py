@@ -65,6 +65,11 @@ class Site:
         return self.state_directory / "starts.accounted"
 
     @property
+    def silence_file(self) -> Path:
+        """The rules of which people know that they have not succeeded for too long."""
+        return self.state_directory / "silence.json"
+
+    @property
     def spool_directory(self) -> Path:
         """Rows that wait for the database."""
         return self.state_directory / "spool"

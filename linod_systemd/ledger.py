@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import claim, clock, conf, database, failure, invocation, spool, store
+from linod_systemd import claim, clock, conf, database, failure, invocation, people, spool, store
 from linod_systemd.attempt import Outcome
 from linod_systemd.choices import BAD_ENDS, Status
 from linod_systemd.database import DatabaseAway
@@ -65,6 +65,8 @@ def end(site: conf.Site, run: Run, outcome: Outcome, message: str, *, judge: boo
                 run.finish(**values)
                 if judge:
                     failure.judge(job)
+                elif outcome.status == Status.SUCCESS:
+                    people.tell_recovery(job)
                 return
     except DatabaseAway as error:
         logger.warning("%s: %s", job.rule_name, error)

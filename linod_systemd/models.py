@@ -86,7 +86,12 @@ class JobRule(models.Model):
     )
     timeout = models.PositiveIntegerField(default=7200, help_text="Seconds after which the job is killed.")
     retries = models.PositiveIntegerField(default=0, help_text="How often a failed job is tried again.")
-    cancel_on_failure = models.BooleanField(default=True, help_text="Cancel the rule when its job fails.")
+    cancel_on_failure = models.PositiveIntegerField(
+        default=1, help_text="Cancel the rule after so many failures in a row. 0: it goes on."
+    )
+    missed_after = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Tell people where it has not succeeded for so many seconds."
+    )
     run_after = models.JSONField(
         default=list, blank=True, help_text="Names of rules that go first when they are due together."
     )
@@ -121,6 +126,7 @@ class JobRule(models.Model):
         """This row as an entry of rules.json."""
         values = {field.name: getattr(self, field.name) for field in fields(Rule) if field.name in ROW_FIELDS}
         values |= {"weekdays": self.weekdays, "timezone": self.timezone or None}
+        values["cancel_on_failure"] = {0: False, 1: True}.get(self.cancel_on_failure, self.cancel_on_failure)
         return Rule(**values | {"run_after": tuple(self.run_after)})
 
     def stored(self) -> StoredRule:

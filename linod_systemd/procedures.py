@@ -158,7 +158,7 @@ class Registry:
 
 _RULE_DEFAULTS = (
     *("weekdays", "positions", "end_date", "end_time", "max_events", "timezone"),
-    *("log_level", "timeout", "retries", "cancel_on_failure", "jitter", "catch_up"),
+    *("log_level", "timeout", "retries", "cancel_on_failure", "missed_after", "jitter", "catch_up"),
 )
 
 Procedures = Registry()
@@ -192,7 +192,7 @@ def background_task(
     :param start_datetime: the first run, on the wall clock of the site.
     :param run_after: names of procedures that go first when they are due together.
     :param defaults: further fields of the new rule: weekdays, positions, end_date, end_time, max_events,
-        timezone, log_level, timeout, retries, cancel_on_failure, jitter, catch_up.
+        timezone, log_level, timeout, retries, cancel_on_failure, missed_after, jitter, catch_up.
     :raises ProcedureError: for a name that is taken or an interval that is impossible.
     """
 

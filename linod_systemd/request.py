@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from linod_systemd.stopping import is_stopping
+
 if TYPE_CHECKING:
     from linod_systemd.job import Job
 
@@ -20,6 +22,11 @@ class Request:
     rule: Any
     job: Job
     logger: logging.Logger
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the job is to come to an end: a long one that asks is not interrupted (stopping.py)."""
+        return is_stopping()
 
     def debug(self, message: str, *args: Any) -> None:
         self.logger.debug(message, *args, stacklevel=2)

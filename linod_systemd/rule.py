@@ -38,7 +38,8 @@ class Rule:
     catch_up: bool | None = None
     timeout: int = 7200
     retries: int = 0
-    cancel_on_failure: bool = True
+    cancel_on_failure: bool | int = True  # or after so many failures in a row
+    missed_after: int | None = None
     run_after: tuple[str, ...] = ()
     paused_until: datetime | None = None
 

@@ -15,10 +15,12 @@ MAX_NAME = 200
 LONGEST_TIMEOUT = 366 * 86400
 LONGEST_JITTER = 86400
 MAX_RUN_AFTER = 100
+MAX_FAILURES = 1000
 MOST = 10**9
 _LIMITS = (
     *(("timeout", 1, LONGEST_TIMEOUT), ("jitter", 0, LONGEST_JITTER), ("retries", 0, MOST)),
-    *(("every", 1, MOST), ("max_events", 1, MOST)),
+    *(("every", 1, MOST), ("max_events", 1, MOST), ("missed_after", 1, MOST)),
+    ("cancel_on_failure", 0, MAX_FAILURES),
 )
 
 
@@ -37,7 +39,7 @@ def check_rule(rule: Rule, site_timezone: str) -> None:
         )
     for field, least, most in _LIMITS:
         value = getattr(rule, field)
-        if value is None and field == "max_events":
+        if value is None and field in ("max_events", "missed_after"):
             continue
         if not isinstance(value, int) or not least <= value <= most:
             raise RefusedRule(

@@ -18,7 +18,17 @@ from linod_systemd.job import Job
 from linod_systemd.lino import mirror
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure
+from linod_systemd.stopping import is_stopping
 from linod_systemd.store import Run, StoredRule
+
+
+class JobRequest(BaseRequest):
+    """Lino's request, for a job."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the job is to come to an end: a long one that asks is not interrupted (stopping.py)."""
+        return is_stopping()
 
 
 class LinoStore(DjangoStore):
@@ -67,7 +77,7 @@ class LinoStore(DjangoStore):
         return Procedure(rule.rule.procedure, task.run_task, rule.rule.every_unit, rule.rule.every)
 
     def request_for(self, rule: StoredRule, job: Job, logger: logging.Logger) -> Any:
-        ar = BaseRequest(user=_daemon_user(), logger=logger)
+        ar = JobRequest(user=_daemon_user(), logger=logger)
         ar.rule, ar.job = rule.row or rule.rule, job
         return ar
 

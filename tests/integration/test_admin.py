@@ -141,7 +141,7 @@ FORM = {
     **{"name": "report", "procedure": "checkdata", "seqno": "0", "log_level": "INFO", "every_unit": "weekly"},
     **{"every": "2", "start_date": "2099-01-03", "start_time": "04:00", "saturday": "on", "positions": ""},
     **{"timezone": "Europe/Brussels", "timeout": "60", "retries": "0", "jitter": "0", "run_after": "[]"},
-    **{"cancel_on_failure": "on", "catch_up": "unknown", "cancelled_note": ""},
+    **{"cancel_on_failure": "1", "catch_up": "unknown", "cancelled_note": ""},
 }
 
 

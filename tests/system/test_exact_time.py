@@ -14,8 +14,6 @@ import pytest
 from tests.machine import Machine
 from tests.system.support import active_timers, failed_units, jobs, show, switch_off
 
-pytestmark = pytest.mark.long
-
 KINDS: dict[str, dict[str, Any]] = {
     "once": {"every_unit": "once", "start_date": "2031-05-06", "start_time": "07:08:09"},
     "seconds": {"every_unit": "secondly", "every": 3600 * 6},
@@ -73,18 +71,21 @@ def agree(machine: Machine, rule: str) -> bool:
 def test_next_elapse_of_each_kind_is_what_linod_next_prints(machine: Machine) -> None:
     begin = datetime.now(UTC)
     make_rules(machine)
-    machine.poll(lambda: {f"linod-{name}" for name in KINDS} <= active_timers(machine), 60, "the timers")
+    names = {f"linod-{name}" for name in KINDS}
+    machine.poll(lambda: names <= active_timers(machine), 60, "the timers")
     for name in KINDS:
         machine.poll(partial(agree, machine, name), 5, f"{name} to elapse when linod next says")
-    machine.sh(f"for rule in {' '.join(KINDS)}; do linod cancel $rule; done", timeout=600)
-    machine.poll(lambda: not {f"linod-{name}" for name in KINDS} & active_timers(machine), 60, "their end")
-    machine.sh(f"for rule in {' '.join(KINDS)}; do linod enable $rule; done", timeout=600)
-    machine.poll(lambda: {f"linod-{name}" for name in KINDS} <= active_timers(machine), 60, "the timers")
+    every = f"from linod_systemd import store; [store.current().{{}}(name) for name in {list(KINDS)}]"
+    shell(machine, every.format("cancel").replace("(name)", "(name, 'person')"))
+    machine.poll(lambda: not names & active_timers(machine), 60, "their end")
+    shell(machine, every.format("enable"))
+    machine.poll(lambda: names <= active_timers(machine), 60, "the timers")
     for job in jobs(machine):  # the quarter of an hour may have come in the meantime
         assert job["rule"] not in KINDS or str(job["scheduled_for"]) > begin.isoformat()
     assert failed_units(machine) == []
 
 
+@pytest.mark.long
 def test_fifty_reloads_cause_no_extra_start_and_lose_none(shop: Machine) -> None:
     shell(
         shop,
@@ -120,6 +121,7 @@ def gaps(found: list[dict[str, Any]], moment: str) -> set[float]:
     return {(later - earlier).total_seconds() for later, earlier in pairwise(instants)}
 
 
+@pytest.mark.long
 def test_a_rule_runs_after_those_that_it_names(shop: Machine) -> None:
     shell(
         shop,
@@ -140,6 +142,7 @@ def test_a_rule_runs_after_those_that_it_names(shop: Machine) -> None:
         assert second["start_datetime"] >= first["end_datetime"]
 
 
+@pytest.mark.long
 def test_what_came_while_the_rule_was_running_is_a_skipped_row(shop: Machine) -> None:
     shell(
         shop,
@@ -172,6 +175,7 @@ def test_what_came_while_the_rule_was_running_is_a_skipped_row(shop: Machine) ->
     assert failed_units(shop) == []
 
 
+@pytest.mark.long
 def test_what_came_while_the_machine_was_off_is_a_skipped_row(machine: Machine) -> None:
     machine.power_off()
     script = (
@@ -187,6 +191,7 @@ def test_what_came_while_the_machine_was_off_is_a_skipped_row(machine: Machine) 
     assert "the host was off" in found[-1]["reason"]
 
 
+@pytest.mark.long
 def test_a_list_that_ran_out_is_made_anew_without_the_supervisor(machine: Machine) -> None:
     switch_off(machine, "linod-supervisor@default.service")
     switch_off(machine, "linod-generate@default.path")
@@ -219,6 +224,7 @@ Path("/etc/systemd/system/linod-thirds.timer").write_text(units["linod-thirds.ti
     assert failed_units(machine) == []
 
 
+@pytest.mark.long
 def test_seven_seconds_outlast_reloads_a_restart_and_a_power_cut(shop: Machine) -> None:
     shell(
         shop,

@@ -135,6 +135,17 @@ def test_stopped_job_is_killed_and_its_rule_stays(shop: Machine) -> None:
     assert not rules(shop, "shop")["sleeps"]["cancelled"]
 
 
+def test_a_job_that_asks_comes_to_an_end_by_itself(shop: Machine) -> None:
+    unit = "linod-shop-comes_to_an_end.service"
+    shop.sh(f"systemctl start --no-block {unit}")
+    shop.poll(lambda: "working" in shop.sh(f"journalctl -o cat -u {unit}"), 20, "the job to work")
+    shop.sh(f"systemctl stop {unit}")
+    job = ended_job(shop, "comes_to_an_end")
+    assert (job["status"], job["reason"]) == ("killed", "terminated by SIGTERM")
+    assert job["message"].endswith("tidied up")
+    assert not rules(shop, "shop")["comes_to_an_end"]["cancelled"]
+
+
 def test_power_cut_leaves_a_lost_job(shop: Machine) -> None:
     start(shop, "sleeps")
     shop.poll(lambda: jobs(shop, "sleeps", "shop"), 20, "the job")

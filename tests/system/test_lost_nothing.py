@@ -23,8 +23,6 @@ from tests.system.support import (
 )
 from tests.system.test_jobs import start
 
-pytestmark = pytest.mark.long
-
 OWN = "own.conf"  # a drop-in of the test
 
 
@@ -53,7 +51,7 @@ def waiting_records(machine: Machine) -> list[str]:
     return machine.sh(f"ls {STATE}/spool 2>/dev/null", check=False).split()
 
 
-@pytest.mark.parametrize("signal", ["KILL", "SEGV"])
+@pytest.mark.parametrize("signal", ["KILL", pytest.param("SEGV", marks=pytest.mark.long)])
 def test_killed_from_outside(shop: Machine, signal: str) -> None:
     pid = begin(shop, "waits")
     shop.sh(f"kill -{signal} {pid}")
@@ -65,6 +63,7 @@ def test_killed_from_outside(shop: Machine, signal: str) -> None:
     assert shop.run("linod-run", "--site", "shop", "waits").returncode == 0  # nothing blocks the next run
 
 
+@pytest.mark.long
 def test_run_by_hand_that_is_killed_is_lost(shop: Machine) -> None:
     shop.sh("setsid --fork linod-run --site shop --here waits >/dev/null 2>&1")
     become(shop, "waits", "running")
@@ -74,6 +73,7 @@ def test_run_by_hand_that_is_killed_is_lost(shop: Machine) -> None:
     assert (job["reason"], "waiting" in job["message"]) == ("its process is gone", True)
 
 
+@pytest.mark.long
 def test_a_run_that_dies_before_it_begins_has_a_row(shop: Machine) -> None:
     """The site does not load; so nothing of Django can write its row until it does.
 
@@ -94,6 +94,7 @@ def test_a_run_that_dies_before_it_begins_has_a_row(shop: Machine) -> None:
     assert not rules(shop, "shop")["warns"]["cancelled"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("journal", ["stopped", "silent"])
 def test_a_start_is_not_lost_while_the_journal_does_not_answer(shop: Machine, journal: str) -> None:
     """A process dies before it begins, what records that dies, too: the journal alone can tell of it."""
@@ -133,6 +134,7 @@ def test_timeout_ends_grandchildren(shop: Machine) -> None:
     assert shop.sh(f"ps -o pid= -p {','.join(born)}", check=False) == ""
 
 
+@pytest.mark.long
 def test_out_of_memory(shop: Machine) -> None:
     if "memory" not in shop.sh("cat /sys/fs/cgroup/cgroup.controllers").split():
         pytest.skip("this kernel gives the machine no memory controller")
@@ -156,6 +158,7 @@ def test_each_attempt_is_a_row_and_the_last_cancels(shop: Machine) -> None:
     assert [row["message"].splitlines()[0] for row in rows] == ["attempt 1", "attempt 2", "attempt 3"]
 
 
+@pytest.mark.long
 def test_a_job_that_died_is_tried_again_too(shop: Machine) -> None:
     start(shop, "dies_once")
     become(shop, "dies_once", "success", 90)
@@ -169,6 +172,7 @@ def test_a_job_that_died_is_tried_again_too(shop: Machine) -> None:
     assert not rules(shop, "shop")["dies_once"]["cancelled"]
 
 
+@pytest.mark.long
 def test_a_rule_may_fail_without_being_cancelled(shop: Machine) -> None:
     start(shop, "may_fail")
     become(shop, "may_fail", "failed")
@@ -222,6 +226,7 @@ def test_disk_full(shop: Machine) -> None:
     assert not rules(shop, "shop")["ticks"]["cancelled"]  # its rows, too, were in memory for a while
 
 
+@pytest.mark.long
 def test_full_or_read_only_unit_directory(shop: Machine) -> None:
     def rules_at(hour: int) -> None:
         rule = {"name": "x", "start_date": "2026-01-01", "start_time": f"{hour:02}:00:00"}
@@ -244,6 +249,7 @@ def test_full_or_read_only_unit_directory(shop: Machine) -> None:
     assert ", 1 changed, 0 removed" in shop.run(*generate).stdout
 
 
+@pytest.mark.long
 def test_killed_generator_is_run_again(shop: Machine) -> None:
     shop.write(
         "/etc/systemd/system/linod-generate@shop.service.d/slow.conf", "[Service]\nExecStartPre=sleep 5\n"

@@ -87,6 +87,7 @@ def test_what_is_no_request_is_told_and_does_not_loop(alone: Machine) -> None:
     assert int(alone.sh(f"{said} | grep -c 'cannot be removed'")) < 6
 
 
+@pytest.mark.long
 def test_pause_ends_by_itself(alone: Machine) -> None:
     alone.run("linod", "--site", "shop", "pause", "ticks", "--for", "12s", "--note", "the move")
     alone.poll(lambda: "linod-shop-ticks" not in active_timers(alone), 10, "the timer to stop")

@@ -23,9 +23,15 @@ class Command(BaseCommand):
 
         site = conf.this_site()
         conf.ensure_directories(site)
-        parsed = Namespace(**{"json": False, "verbose": False, **options})  # bare: the status
+        parsed = Namespace(
+            **{"json": False, "export": False, "verbose": False, **options}
+        )  # bare: the status
         try:
-            with answers.apart() if parsed.json else contextlib.nullcontext():
+            with (
+                answers.apart()
+                if parsed.json or getattr(parsed, "export", False)
+                else contextlib.nullcontext()
+            ):
                 code = cli.dispatch(site, parsed)
         except LinodError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error

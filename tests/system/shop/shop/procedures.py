@@ -138,6 +138,14 @@ def waits(ar: Any) -> None:
         time.sleep(0.1)
 
 
+@background_task(every_unit="never")
+def comes_to_an_end(ar: Any) -> None:
+    ar.info("working")
+    while not ar.stopping:
+        time.sleep(0.1)
+    ar.info("tidied up")
+
+
 @background_task(every_unit="yearly", catch_up=True)
 def sleeps_yearly(ar: Any) -> None:
     ar.info("asleep")

@@ -1,0 +1,54 @@
+"""Rules that have not succeeded for longer than their ``missed_after``: people are told once, and at the end.
+
+Which they know of is kept in a file of the state folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+
+from linod_systemd import clock, conf, english, files, health, people, store
+from linod_systemd.health import Health
+from linod_systemd.outlook import local
+
+logger = logging.getLogger("linod.silence")
+
+
+def tell(site: conf.Site) -> None:
+    """Look at all rules, and tell what is new.
+
+    :raises OSError: where the state folder cannot be written.
+    """
+    path = site.silence_file
+    known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    now, before = clock.utc_now(), dict(known)
+    found = [health.of(rule, now) for rule in store.current().rules() if rule.rule.missed_after]
+    silent = {one.rule.name: one for one in found if one.silent_since is not None}
+    for name, one in silent.items():
+        if name not in known and _is_told(site, one, now):
+            known[name] = now.isoformat()
+    for name in set(known) - set(silent):
+        del known[name]
+        logger.info("%s has succeeded again, or is not waited for any more", name)
+        people.mail(
+            f"{name} of site {site.name} is not missed any more",
+            f"It has succeeded again, or was cancelled, paused or removed.\n\n  linod jobs {name}\n",
+        )
+    if known != before:
+        files.write_atomically(path, json.dumps(known) + "\n", mode=0o640)
+
+
+def _is_told(site: conf.Site, one: Health, now: datetime) -> bool:
+    """Whether people need not be told of it again."""
+    name, since = one.rule.name, one.silent_since or now
+    limit = english.span(one.rule.rule.missed_after or 0)
+    logger.error("%s has not succeeded since %s, for more than %s", name, local(since), limit)
+    text = (
+        f"The rule {name} of site {site.name} has not succeeded since {local(since)}.\n\n"
+        f"To look further:\n  linod status\n  linod jobs {name}\n  systemctl list-timers 'linod-*'\n"
+    )
+    return people.mail(f"{name} of site {site.name} has not succeeded for more than {limit}", text) or (
+        not people.addresses()
+    )

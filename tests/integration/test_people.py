@@ -1,0 +1,153 @@
+"""People hear of it: mails at a real SMTP server, one for a failure, one for the recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.test import override_settings
+
+from linod_systemd import clock, conf, execute, retry, silence
+from linod_systemd.models import Job, JobRule
+from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.tasks import Tasks
+from tests.integration.conftest import MailServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = override_settings(ADMINS=[("Admin", "admin@example.org")])
+HOUR = timedelta(hours=1)
+fails = True
+
+
+def brittle(ar: Any) -> None:
+    for number in range(50):
+        ar.info("line %d", number)
+    if fails:
+        raise ValueError("no such shelf")
+
+
+@pytest.fixture(autouse=True)
+def rule(mail_server: MailServer) -> Iterator[JobRule]:
+    procedure = Procedure("brittle", brittle, "never", 1)
+    Procedures.add(procedure)
+    with PEOPLE:
+        yield Tasks().create_rule(procedure).row
+    del Procedures._by_name["brittle"]
+    conf.this_site().silence_file.unlink(missing_ok=True)
+
+
+def run(*, well: bool = False) -> Job:
+    global fails
+    fails = not well
+    execute.execute(conf.this_site(), "brittle")
+    job = Job.objects.filter(rule_name="brittle").first()
+    assert job is not None
+    return job
+
+
+def subjects(server: MailServer) -> list[str]:
+    return [str(mail["Subject"]).partition("] ")[2] for mail in server.mails]
+
+
+def body(mail: EmailMessage) -> str:
+    return str(mail.get_content())
+
+
+def an_hour_passes() -> None:
+    Job.objects.update(
+        start_datetime=F("start_datetime") - 2 * HOUR, end_datetime=F("end_datetime") - 2 * HOUR
+    )
+
+
+def test_a_failure_is_told_with_all_that_one_needs(mail_server: MailServer) -> None:
+    job = run()
+    (mail,) = mail_server.mails
+    assert mail["To"] == "admin@example.org"
+    assert subjects(mail_server) == [f"brittle failed on {job.host}: the rule is cancelled"]
+    said = body(mail)
+    assert "ValueError: no such shelf" in said and "line 49" in said and "line 10" not in said
+    for command in (f"linod show {job.pk}", "linod jobs brittle", "linod enable brittle"):
+        assert command in said
+
+
+def test_what_fails_again_and_again_is_told_once_and_its_recovery_once(mail_server: MailServer) -> None:
+    JobRule.objects.update(cancel_on_failure=0)
+    for _ in range(5):
+        run()
+    assert len(mail_server.mails) == 1 and "the rule goes on" in subjects(mail_server)[0]
+    for _ in range(3):
+        run(well=True)
+    assert len(mail_server.mails) == 2 and subjects(mail_server)[1].startswith("brittle has recovered")
+    assert "no such shelf" in body(mail_server.mails[1])
+    # It comes and goes: no more of that for an hour.
+    for _ in range(3):
+        run()
+        run(well=True)
+    assert len(mail_server.mails) == 2
+    an_hour_passes()
+    run()
+    assert len(mail_server.mails) == 3
+
+
+def test_it_is_cancelled_after_so_many_failures_in_a_row(mail_server: MailServer) -> None:
+    JobRule.objects.update(cancel_on_failure=3)
+    for well, cancelled in (
+        (False, False),
+        (False, False),
+        (True, False),
+        *[(False, False)] * 2,
+        (False, True),
+    ):
+        run(well=well)
+        assert JobRule.objects.get(name="brittle").cancelled is cancelled
+    assert [subject.partition(": ")[2] for subject in subjects(mail_server)] == [
+        "the rule goes on",
+        "",  # it has recovered
+        "the rule is cancelled",
+    ]
+
+
+def test_attempts_of_one_run_are_one_failure(
+    mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "wait_before", lambda attempt: 0)
+    JobRule.objects.update(cancel_on_failure=2, retries=2)
+    run()
+    assert Job.objects.filter(rule_name="brittle").count() == 3
+    assert not JobRule.objects.get(name="brittle").cancelled
+    run()
+    assert JobRule.objects.get(name="brittle").cancelled
+    assert len(mail_server.mails) == 2
+
+
+def test_others_than_admins_are_told_and_a_dead_server_loses_nothing(mail_server: MailServer) -> None:
+    JobRule.objects.update(cancel_on_failure=0)
+    with override_settings(LINOD_MAIL_TO=["night@example.org", "day@example.org"]):
+        mail_server.stop()
+        assert run().status == "failed"
+        mail_server.start()
+        run()
+    (mail,) = mail_server.mails
+    assert mail["To"] == "night@example.org, day@example.org"
+
+
+def test_no_success_for_too_long_is_told_once_and_its_end(mail_server: MailServer, rule: JobRule) -> None:
+    site = conf.this_site()
+    silence.tell(site)
+    JobRule.objects.filter(pk=rule.pk).update(missed_after=3600, live_since=clock.now() - 2 * HOUR)
+    for _ in range(3):
+        silence.tell(site)
+    assert subjects(mail_server) == ["brittle of site default has not succeeded for more than 1 hour"]
+    run(well=True)
+    for _ in range(2):
+        silence.tell(site)
+    assert subjects(mail_server)[1:] == ["brittle of site default is not missed any more"]
+    an_hour_passes()
+    JobRule.objects.update(cancelled=True)
+    silence.tell(site)
+    assert len(mail_server.mails) == 2, "nobody waits for a cancelled rule"
