@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd import install_site
 
             return install_site.COMMANDS[options.command](options)
+        if options.command == "doctor":
+            from linod_systemd import doctor
+
+            return doctor.doctor(options)
         site = conf.find_site(options.site)
         identity.enter(site, "linod_systemd.cli", without_site(arguments))
         if options.command == "supervise" and not site.preload:
@@ -243,6 +247,9 @@ def _add_installers(known: argparse._SubParsersAction[argparse.ArgumentParser]) 
     install.add_argument("--directory", help="where its manage.py lies (default: here)")
     install.add_argument("--python", help="its python (default: that of env, venv or .venv in the directory)")
     install.add_argument("--environment-file", help="NAME=value lines for its processes")
+    doctor = known.add_parser("doctor", help="what is wrong with this host or site, each with the remedy")
+    doctor.add_argument("name", nargs="?", metavar="SITE", help="default: every configured one")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
     completion = known.add_parser("completion", help="print what makes a shell complete these commands")
     completion.add_argument("shell", choices=("bash", "zsh"))
     uninstall = known.add_parser("uninstall-site", help="as root: undo that; the site stays as it is")

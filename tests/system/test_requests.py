@@ -76,6 +76,7 @@ def test_request_that_was_lost_is_made_again_once(alone: Machine) -> None:
     assert len(jobs(alone, "warns", "shop")) == 1
 
 
+@pytest.mark.long
 def test_what_is_no_request_is_told_and_does_not_loop(alone: Machine) -> None:
     alone.sh(f"mkdir -p {REQUESTS}/full/of && ln -s /etc/shadow {REQUESTS}/link")
     said = "journalctl -o cat -u linod-generate@shop"

@@ -1,0 +1,204 @@
+"""``linod doctor``: what is wrong with this host or site, each line with the remedy. Imports no site.
+
+What only a site can say is asked of ``linod manage`` and ``linod status``, which become its user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from linod_systemd import answers, conf, identity, systemd, unitnames
+from linod_systemd.conf import Site
+from linod_systemd.errors import LinodError
+from linod_systemd.visible import visible_line
+
+ASK_SECONDS = 120
+CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
+VERSION = "from importlib.metadata import version; print(version('linod-systemd'))"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``site`` is empty for the host; ``remedy`` where it is not well."""
+
+    site: str
+    what: str
+    is_well: bool
+    remedy: str = ""
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Look at everything; 1 where something is wrong."""
+    findings = []
+    for finding in _all(options.name):
+        findings.append(finding)
+        if not options.json:
+            place = f"{finding.site}: " if finding.site else ""
+            said = f"{place}{finding.what}" + ("" if finding.is_well else f": {finding.remedy}")
+            print(visible_line(f"{'ok   ' if finding.is_well else 'WRONG'}  {said}"), flush=True)
+    if options.json:
+        answers.give_json([vars(finding) for finding in findings])
+    return int(not all(finding.is_well for finding in findings))
+
+
+def _all(name: str | None) -> Iterator[Finding]:
+    yield from _host()
+    names = [name] if name else [path.stem for path in sorted(conf.config_directory().glob("*.toml"))]
+    if not names:
+        yield Finding(
+            "", "no site is configured", False, "sudo linod install-site NAME --settings … --user …"
+        )
+    for one in names:
+        try:
+            site = conf.read_site(conf.site_file(conf.check_site_name(one)))
+            for check in SITE_CHECKS:
+                yield from check(site)
+        except LinodError as error:
+            yield Finding(one, error.message, False, error.remedy)
+        except subprocess.TimeoutExpired as error:
+            yield Finding(one, f"it does not answer in {ASK_SECONDS} s", False, " ".join(map(str, error.cmd)))
+
+
+def _host() -> Iterator[Finding]:
+    runs = systemd.is_running()
+    yield Finding("", "systemd is PID 1", runs, "boot this host with systemd, or use: linod simulate")
+    if not runs:
+        return
+    said = systemd.run(["systemctl", "--version"]).split()
+    number = int(said[1]) if len(said) > 1 and said[1].isdigit() else 0
+    yield Finding("", f"systemd is {number}", number >= 252, "upgrade: 252 is needed")
+    yield Finding(
+        "",
+        "control groups are of version 2",
+        CGROUP_2.exists(),
+        "boot without systemd.unified_cgroup_hierarchy=0",
+    )
+    synchronised = systemd.run(
+        ["timedatectl", "show", "-p", "NTPSynchronized", "--value"], check=False
+    ).strip()
+    yield Finding("", "the clock is synchronised", synchronised == "yes", "timedatectl set-ntp true")
+    state = systemd.properties("linod.target", ["ActiveState"]).get("ActiveState", "unknown")
+    yield Finding("", "linod.target is active", state == "active", "systemctl enable --now linod.target")
+
+
+def _user(site: Site) -> Iterator[Finding]:
+    account = identity.account_of(site)
+    yield Finding(site.name, f"its user {site.user} exists", True)
+    for folder in (site.state_directory, site.log_directory):
+        remedy = f"install -d -o {site.user} -m 750 {folder}"
+        if not folder.is_dir():
+            yield Finding(site.name, f"the folder {folder} is not there", False, remedy)
+            continue
+        owned = folder.stat().st_uid == account.pw_uid
+        yield Finding(site.name, f"{folder} belongs to {site.user}", owned, f"chown -R {site.user} {folder}")
+
+
+def _python(site: Site) -> Iterator[Finding]:
+    if not os.access(site.python, os.X_OK):
+        remedy = f"correct `python` in {conf.site_file(site.name)}"
+        yield Finding(site.name, f"its python {site.python} cannot be run", False, remedy)
+        return
+    mine = version("linod-systemd")
+    done = _as_site(site, [site.python, "-c", VERSION])
+    its = done.stdout.strip() or "none"
+    remedy = f"{site.python} -m pip install linod-systemd=={mine}"
+    yield Finding(site.name, f"its linod-systemd is {its}, root's {mine}", its == mine, remedy)
+
+
+def _as_site(site: Site, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program as the site's user, in its environment."""
+    account = identity.account_of(site)
+    become = (lambda: identity.drop_privileges(account)) if os.geteuid() == 0 else None
+    return subprocess.run(  # noqa: S603
+        command,
+        cwd="/",
+        env=identity.site_environment(site, account),
+        preexec_fn=become,  # noqa: PLW1509
+        capture_output=True,
+        text=True,
+        timeout=ASK_SECONDS,
+    )
+
+
+def _linod(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
+    """Ask another command of ours, which becomes the site's user by itself."""
+    command = [sys.executable, "-m", "linod_systemd.cli", "--site", site.name, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS)  # noqa: S603
+
+
+def _database(site: Site) -> Iterator[Finding]:
+    done = _linod(site, "manage", "migrate", "--check", "-v0")
+    remedy = f"linod --site {site.name} manage migrate"
+    if done.returncode and "linod: " in done.stderr:
+        message = done.stderr.strip().splitlines()[-1].removeprefix("linod: ")
+        yield Finding(site.name, "it does not load", False, message)
+        return
+    yield Finding(site.name, "its database is migrated", done.returncode == 0, remedy)
+
+
+def _rules(site: Site) -> Iterator[Finding]:
+    done = _linod(site, "status")
+    troubles = [
+        line.removeprefix("linod: ") for line in done.stderr.splitlines() if line.startswith("linod: ")
+    ]
+    for trouble in troubles:
+        yield Finding(site.name, f"rule {trouble}", False, f"linod --site {site.name} jobs")
+    if not troubles:
+        yield Finding(
+            site.name, "its rules are well", done.returncode == 0, f"linod --site {site.name} status"
+        )
+
+
+def _units(site: Site) -> Iterator[Finding]:
+    if not systemd.is_running():
+        return
+    command = [sys.executable, "-m", "linod_systemd.generate", "--site", site.name, "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS)  # noqa: S603
+    remedy = "linod-generate-units && systemctl daemon-reload"
+    if done.returncode > 1:
+        remedy = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else remedy
+    yield Finding(site.name, "its units are in place and as generated", done.returncode == 0, remedy)
+    pattern = re.escape(site.unit_prefix)
+    upheld = systemd.properties("linod.target", ["Upholds"]).get("Upholds", "").split()
+    timers = [unit for unit in upheld if re.fullmatch(f"{pattern}.*\\.timer", unit)]
+    others = [one for one in conf.configured_sites() if one.name != site.name]
+    timers = [unit for unit in timers if not any(_is_closer(unit, site, other) for other in others)]
+    idle = [
+        unit for unit in timers if systemd.properties(unit, ["ActiveState"]).get("ActiveState") != "active"
+    ]
+    remedy = f"systemctl start {' '.join(idle)}"
+    yield Finding(site.name, f"its {len(timers)} timers are active", not idle, remedy)
+
+
+def _is_closer(unit: str, site: Site, other: Site) -> bool:
+    """Whether a unit belongs to another site, whose prefix begins with that of this one."""
+    return len(other.unit_prefix) > len(site.unit_prefix) and unit.startswith(other.unit_prefix)
+
+
+def _supervisor(site: Site) -> Iterator[Finding]:
+    if not systemd.is_running() or not site.supervisor:
+        return
+    unit = unitnames.supervisor(site.name)
+    shown = systemd.properties(unit, ["ActiveState", "StatusText"])
+    alive = shown.get("ActiveState") == "active"
+    yield Finding(
+        site.name, f"its supervisor is alive ({shown.get('StatusText', '')})", alive, f"journalctl -u {unit}"
+    )
+
+
+SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
+    _user,
+    _python,
+    _database,
+    _units,
+    _supervisor,
+    _rules,
+)
