@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 
 VENV=/opt/linod
+BEFORE=/opt/linod.before # an upgrade that fails puts it back
+MANUAL=/usr/local/share/man
 COMMANDS=(linod linod-run linod-generate-units)
 UNITS=/etc/systemd/system
 DEMO_DROP_IN=$UNITS/linod-supervisor@default.service.d/10-demo.conf
@@ -18,7 +20,8 @@ LONG_TEST_PACKAGES=(chromium chromium-driver)
 
 usage() {
     cat <<'END'
-usage: ./install.sh                      install or upgrade on this host (root, systemd)
+usage: ./install.sh [--wheelhouse DIR]   install or upgrade on this host (root, systemd); DIR: without a network
+       ./install.sh wheelhouse DIR       put all that an installation needs into DIR (for this Debian)
        ./install.sh uninstall [--purge]  undo it; --purge: data, logs, configuration and user, too
        ./install.sh demo [--shell]       boot a throwaway systemd, install into it, show the main job
        ./install.sh test                 set up, and run every check and the quick tests, as CI does
@@ -85,26 +88,39 @@ make_venv() {
     "$1/bin/python" -m pip --version >/dev/null 2>&1 || quietly /usr/bin/python3 -m venv --clear "$1"
 }
 
-install_package() {
-    local build
-    build=$(mktemp -d)
+# Build linod-systemd, and all that it needs, into the folder $1.
+build_wheels() {
+    local source pip=$2
+    source=$(mktemp -d)
     # A copy, so that nothing is built inside the checkout.
-    mkdir "$build/source"
-    cp -rL --no-preserve=ownership linod_systemd units pyproject.toml README.md LICENSE "$build/source/"
-    make_venv $VENV
+    cp -rL --no-preserve=ownership linod_systemd units pyproject.toml README.md LICENSE "$source/"
     say "building linod-systemd and what it needs"
     # --use-pep517: sdnotify and systemd-python have no pyproject.toml, and a venv no `wheel` of its own.
-    quietly "$VENV/bin/pip" wheel --use-pep517 --wheel-dir "$build/wheels" "$build/source"
-    # Only now, with everything at hand, the running installation is touched.
+    quietly "$pip" wheel --use-pep517 --wheel-dir "$1" "$source"
+    rm -rf "$source"
+}
+
+# Install the wheels of the folder $1. Only now, with everything at hand, the running installation is touched.
+install_wheels() {
     if systemctl is-active --quiet linod.target; then
         systemctl stop linod.target
     fi
-    quietly "$VENV/bin/pip" install --no-index --no-deps --force-reinstall "$build"/wheels/*.whl
-    rm -rf "$build"
+    quietly "$VENV/bin/pip" install --no-index --no-deps --force-reinstall "$1"/*.whl
     local command
     for command in "${COMMANDS[@]}"; do
         ln -sfn "$VENV/bin/$command" "/usr/local/bin/$command"
     done
+    quietly "$VENV/bin/python" -m linod_systemd.manual "$MANUAL"
+}
+
+do_wheelhouse() {
+    [ $# = 1 ] || { usage >&2; exit 2; }
+    need_root wheelhouse
+    packages "${BUILD_PACKAGES[@]}"
+    make_venv .venv
+    mkdir -p "$1"
+    build_wheels "$1" .venv/bin/pip
+    say "it is all in $1. On the other host: ./install.sh --wheelhouse $1"
 }
 
 configure() {
@@ -148,13 +164,48 @@ is_quiet() {
 }
 
 do_install() {
+    local wheels=
+    if [ "${1:-}" = --wheelhouse ]; then
+        [ $# = 2 ] || { usage >&2; exit 2; }
+        wheels=$2
+        compgen -G "$wheels/linod_systemd-*.whl" >/dev/null ||
+            die "$wheels has no wheel of linod-systemd. Make it on a host with a network: ./install.sh wheelhouse DIR"
+    fi
     need_root
     need_systemd
-    packages "${BUILD_PACKAGES[@]}"
-    install_package
+    if [ -n "$wheels" ]; then
+        packages python3 python3-venv dbus
+        make_venv $VENV
+    else
+        packages "${BUILD_PACKAGES[@]}"
+        make_venv $VENV
+        wheels=$(mktemp -d)
+        build_wheels "$wheels" "$VENV/bin/pip"
+    fi
+    rm -rf $BEFORE
+    if [ -x "$VENV/bin/linod-run" ]; then
+        # Links, not copies: pip puts new files into the place of old ones.
+        cp -al $VENV $BEFORE
+    fi
+    # In a shell of its own, so that whatever ends it is seen here; asked by `if` itself, it would go on (errexit).
+    (put_in_place "$wheels") &
+    if ! wait $!; then
+        roll_back
+        exit 1
+    fi
+    rm -rf $BEFORE
+    say "linod-systemd is installed. See: systemctl list-timers 'linod-*'; linod status; journalctl -u 'linod-*'"
+}
+
+put_in_place() {
+    install_wheels "$1"
     configure
     # Where it refuses a rule, it says so and has written the others.
     linod-generate-units || say "linod-generate-units reported the above; the other rules go on"
+    start_all
+}
+
+start_all() {
     systemctl daemon-reload
     systemctl enable --quiet --now linod.target
     local site upheld
@@ -167,7 +218,25 @@ do_install() {
             die "linod-supervisor@$site does not start; see: journalctl -u linod-supervisor@$site"
     done
     wait_for 30 has_timers || die "no timer was started; see: journalctl -u 'linod-*'"
-    say "linod-systemd is installed. See: systemctl list-timers 'linod-*'; linod status; journalctl -u 'linod-*'"
+}
+
+# The new version does not run: what was there before goes on.
+roll_back() {
+    if [ ! -d $BEFORE ]; then
+        say "install.sh: it is not installed; mend the above, and run this again"
+        return
+    fi
+    say "install.sh: the new version does not run; the one from before is put back"
+    systemctl stop 'linod[-.@]*' 2>/dev/null || true
+    rm -rf $VENV
+    mv $BEFORE $VENV
+    linod-generate-units || true
+    (start_all) &
+    if wait $!; then
+        say "install.sh: the version from before runs on. Mend the above, and run this again"
+    else
+        say "install.sh: neither does the one from before; see: journalctl -u 'linod-*'; linod doctor"
+    fi
 }
 
 do_uninstall() {
@@ -196,7 +265,8 @@ do_uninstall() {
     for file in "${COMMANDS[@]}"; do
         if [ "$(readlink "/usr/local/bin/$file")" = "$VENV/bin/$file" ]; then rm -f "/usr/local/bin/$file"; fi
     done
-    rm -rf $VENV
+    rm -rf $VENV $BEFORE
+    for file in "${COMMANDS[@]}"; do rm -f "$MANUAL/man8/$file.8"; done
     rmdir --ignore-fail-on-non-empty /run/linod 2>/dev/null || true
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
@@ -271,8 +341,8 @@ do_bench() {
 }
 
 case "${1:-}" in
-    "") do_install ;;
-    uninstall | demo | test | bench) "do_$1" "${@:2}" ;;
+    "" | --wheelhouse) do_install "$@" ;;
+    uninstall | demo | test | bench | wheelhouse) "do_$1" "${@:2}" ;;
     -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac

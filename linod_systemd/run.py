@@ -11,20 +11,16 @@ from datetime import datetime
 from linod_systemd import conf, identity
 from linod_systemd.errors import LinodError
 
-USAGE = """usage: linod-run [--site SITE] [--here] [--elapsed TIME] RULE
-
-Run one rule now, whether cancelled or not.
-As root: in its own unit, with its output as it comes; Ctrl-C stops it.
---here, and for anyone else: in this process, as the site's user.
---elapsed: as if its timer had elapsed then (ISO 8601, with an offset): it runs only if it is due.
-Exit: 0 done, 1 the job failed, 2 no such rule, 75 it is already running."""
+USAGE = "usage: linod-run [--site SITE] [--here] [--elapsed TIME] RULE"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if "-h" in arguments or "--help" in arguments:
-        print(USAGE)
+        from linod_systemd import run_parser  # which no job needs
+
+        run_parser.parser().print_help()
         return 0
     try:
         return run(parse(arguments))
@@ -62,9 +58,9 @@ def parse(arguments: Sequence[str]) -> Command:
         elif option == "--elapsed" and rest:
             elapsed = _instant(rest.pop(0))
         else:
-            raise UsageError(f"unknown option {option!r}", USAGE.partition("\n")[0])
+            raise UsageError(f"unknown option {option!r}", USAGE)
     if len(rest) != 1:
-        raise UsageError("one rule is needed", USAGE.partition("\n")[0])
+        raise UsageError("one rule is needed", USAGE)
     return Command(rest[0], site, here or elapsed is not None, elapsed)
 
 
@@ -75,7 +71,7 @@ def _instant(text: str) -> datetime:
             return value
     except ValueError:
         pass
-    raise UsageError(f"{text!r} is no instant such as 2026-11-24T04:00:00+00:00", USAGE.partition("\n")[0])
+    raise UsageError(f"{text!r} is no instant such as 2026-11-24T04:00:00+00:00", USAGE)
 
 
 class UsageError(LinodError):

@@ -44,6 +44,41 @@ def test_uninstall_keeps_the_data_and_purge_leaves_no_file(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
+def test_an_upgrade_that_does_not_run_leaves_the_old_version_running(machine: Machine) -> None:
+    machine.sh("linod-run clear_seen_messages")
+    machine.sh(f"cp -r {SOURCE} /root/new && rm -rf /root/new/.venv /root/new/.git")
+    machine.sh("echo 'raise SystemExit(\"it is broken\")' >> /root/new/linod_systemd/supervisor.py")
+    done = machine.run("sh", "-c", "cd /root/new && ./install.sh", check=False, timeout=380)
+    assert done.returncode == 1
+    assert "linod-supervisor@default does not start" in done.stderr
+    assert "the version from before runs on" in done.stderr
+    assert "it is broken" not in machine.sh(
+        "cat /opt/linod/lib/python3*/site-packages/linod_systemd/supervisor.py"
+    )
+    assert len(active_timers(machine)) == 7
+    assert machine.run("systemctl", "is-active", "linod-supervisor@default").stdout.strip() == "active"
+    machine.sh("linod-run clear_seen_messages")
+    assert len(jobs(machine, "clear_seen_messages")) == 2
+    assert not machine.sh("ls -d /opt/linod.before 2>/dev/null", check=False)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_from_a_wheelhouse_it_needs_no_network(workshop: Workshop, base: Path) -> None:
+    with Machine(workshop, base) as machine:
+        machine.sh(f"cp -r {SOURCE} /root/source && rm -rf /root/source/.venv")
+        machine.sh("cd /root/source && ./install.sh wheelhouse /root/wheels && rm -rf .venv", timeout=380)
+        packed = machine.snapshot()
+    with Machine(workshop, base, [packed], network=False) as machine:
+        refused = machine.run("sh", "-c", "cd /root/source && ./install.sh --wheelhouse /tmp", check=False)
+        assert refused.returncode == 1 and "has no wheel of linod-systemd" in refused.stderr
+        machine.sh("cd /root/source && ./install.sh --wheelhouse /root/wheels", timeout=380)
+        assert len(active_timers(machine)) == 7
+        assert "run one rule of a site now" in machine.sh("cat /usr/local/share/man/man8/linod-run.8")
+
+
+@pytest.mark.long
 def test_installed_again_after_uninstall_has_its_data(machine: Machine) -> None:
     machine.sh("linod-run clear_seen_messages")
     machine.sh(f"cd {SOURCE} && ./install.sh uninstall && ./install.sh", timeout=580)
