@@ -29,11 +29,11 @@ class Usage:
 
 def usage() -> Usage:
     """That of the control group of this process; it should be its own unit's."""
-    group = _group()
-    if group is None:
+    folder = group()
+    if folder is None:
         return Usage()
-    stat = dict(line.split(" ", 1) for line in _read(group / "cpu.stat").splitlines())
-    peak = _read(group / "memory.peak").strip()
+    stat = dict(line.split(" ", 1) for line in _read(folder / "cpu.stat").splitlines())
+    peak = _read(folder / "memory.peak").strip()
     microseconds = stat.get("usage_usec", "")
     return Usage(
         int(microseconds) / 1e6 if microseconds else None,
@@ -41,8 +41,8 @@ def usage() -> Usage:
     )
 
 
-def _group() -> Path | None:
-    """Of the unified hierarchy; systemd 252 and 257 run on it."""
+def group() -> Path | None:
+    """The control group of this process: of the unified hierarchy; systemd 252 and 257 run on it."""
     unified = (line.removeprefix("0::/") for line in control_group.of() if line.startswith("0::"))
     path = next(unified, None)
     return None if path is None else GROUPS / path

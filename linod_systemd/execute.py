@@ -20,6 +20,7 @@ from linod_systemd import (
     invocation,
     joblog,
     ledger,
+    leftover,
     missed,
     nearest,
     offline,
@@ -236,6 +237,10 @@ def _run(
             captured.add(outcome.details)
         if start.by.by_systemd:
             outcome = replace(outcome, usage=accounting.usage().since(before))
+            if is_last and (left := ", ".join(leftover.names())):
+                logger.warning("%s: it leaves %s behind, which systemd ends with it", name, left)
+                if outcome.status == Status.SUCCESS and not outcome.reason:
+                    outcome = replace(outcome, reason=f"left behind, and ended with it: {left}")
         close_old_connections()  # a job may outlive its connection, or its SQLite file
         took = time.monotonic() - began
         reason = f" ({outcome.reason})" if outcome.reason else ""

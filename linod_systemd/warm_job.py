@@ -14,7 +14,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from linod_systemd import client, conf, control_group, identity, job_tmp, likeness, sandbox, spool, unitnames
+from linod_systemd import (
+    client,
+    conf,
+    control_group,
+    identity,
+    job_tmp,
+    leftover,
+    likeness,
+    sandbox,
+    spool,
+    unitnames,
+)
 from linod_systemd.bus import Bus
 from linod_systemd.errors import LinodError
 from linod_systemd.sandbox import Own
@@ -83,6 +94,7 @@ def _prepare(site: conf.Site, caller: Caller, supervisors: Own) -> str:
             raise Refused(f"its unit says otherwise than the supervisor's: {', '.join(other)}")
         bus.attach(unit, os.getpid())
     likeness.take_on(caller.process, directory)
+    leftover.expect(caller.process)
     identity.add_own_environment(site)
     job_tmp.make()
     for number, stream in enumerate(streams):

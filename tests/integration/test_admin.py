@@ -116,6 +116,7 @@ def test_impossible_edit_is_said_at_its_field(client: Client) -> None:
             "start_date": "2026-01-31",
             "timeout": 60,
             "retries": 0,
+            "cancel_on_failure": 1,
             "jitter": 0,
             "run_after": "[]",
         },

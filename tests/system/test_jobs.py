@@ -146,6 +146,20 @@ def test_a_job_that_asks_comes_to_an_end_by_itself(shop: Machine) -> None:
     assert not rules(shop, "shop")["comes_to_an_end"]["cancelled"]
 
 
+@pytest.mark.parametrize("how", ["warm", pytest.param("cold", marks=pytest.mark.long)])
+def test_what_a_job_leaves_behind_ends_with_it_and_is_named(shop: Machine, how: str) -> None:
+    if how == "cold":
+        switch_off(shop, "linod-supervisor@shop.service")
+    shop.sh("systemctl start linod-shop-leaves_a_child.service")
+    job = ended_job(shop, "leaves_a_child")
+    assert (job["status"], job["reason"]) == ("success", "left behind, and ended with it: sleep")
+    assert job["warm"] is (how == "warm")
+    shop.poll(lambda: show(shop, "linod-shop-leaves_a_child", "ActiveState") == "inactive", 10, "its end")
+    assert "sleep" not in shop.sh("ps -eo comm")
+    warned = "journalctl -p warning -o cat -u linod-shop-leaves_a_child"
+    assert "leaves sleep behind" in shop.sh(warned)
+
+
 def test_power_cut_leaves_a_lost_job(shop: Machine) -> None:
     start(shop, "sleeps")
     shop.poll(lambda: jobs(shop, "sleeps", "shop"), 20, "the job")

@@ -146,6 +146,11 @@ def comes_to_an_end(ar: Any) -> None:
     ar.info("tidied up")
 
 
+@background_task(every_unit="never")
+def leaves_a_child(ar: Any) -> None:
+    subprocess.Popen(["sleep", "300"])
+
+
 @background_task(every_unit="yearly", catch_up=True)
 def sleeps_yearly(ar: Any) -> None:
     ar.info("asleep")
