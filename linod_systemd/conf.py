@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 from linod_systemd import trust
-from linod_systemd.errors import ConfigurationError
+from linod_systemd.errors import ConfigurationError, RefusedSite
 from linod_systemd.layout import (
     HOMES,
     Site,
@@ -25,6 +25,7 @@ from linod_systemd.layout import (
 
 __all__ = ["HOMES", "Site", "config_directory", "ensure_directories", "root", "site_file", "user_name"]
 
+USER_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,30}")
 SITE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 DEMO_SETTINGS = "linod_systemd.demo.settings"
 REQUIRED_KEYS = ("user", "settings", "python", "directory")
@@ -57,6 +58,7 @@ def read_site(path: Path) -> Site:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read ({error})", "correct the file") from error
     _check_keys(path, values)
+    _check_user(path, values["user"])
     logs, writable = values.pop("log_directory", None), values.pop("writable", [])
     return Site(
         name=name,
@@ -72,32 +74,51 @@ def read_site(path: Path) -> Site:
 def _check_keys(path: Path, values: dict[str, object]) -> None:
     for key in REQUIRED_KEYS:
         if key not in values:
-            raise ConfigurationError(f"{path} lacks the key {key!r}", "add it (README, SITE.toml)")
+            raise RefusedSite(f"{path} lacks the key {key!r}", "add it (README, SITE.toml)")
     for key, value in values.items():
         if key not in REQUIRED_KEYS + OPTIONAL_KEYS:
-            raise ConfigurationError(
+            raise RefusedSite(
                 f"{path} has the unknown key {key!r}", f"known are {', '.join(REQUIRED_KEYS + OPTIONAL_KEYS)}"
             )
         if key in ("preload", "supervisor"):
             if not isinstance(value, bool):
-                raise ConfigurationError(f"{path}: {key} is {value!r}", "give true or false")
+                raise RefusedSite(f"{path}: {key} is {value!r}", "give true or false")
             continue
         if key == "writable" and not isinstance(value, list):
-            raise ConfigurationError(f"{path}: {key} is {value!r}", "give a list of folders")
+            raise RefusedSite(f"{path}: {key} is {value!r}", "give a list of folders")
         for text in value if isinstance(value, list) and key == "writable" else [value]:
             _check_text(path, key, text)
 
 
+def _check_user(path: Path, user: str) -> None:
+    """systemd drops a User= that it holds for invalid, with a warning, and runs the service as root."""
+    if not USER_NAME.fullmatch(user):
+        raise RefusedSite(f"{path}: user is {user!r:.80}", "name a user: a letter first, not a number")
+    if user == "root" and os.geteuid() == 0:
+        raise RefusedSite(f"{path}: user is 'root'", "make a user for the site: useradd --system …")
+
+
 def _check_text(path: Path, key: str, text: object) -> None:
     if not isinstance(text, str) or not text or any(ord(sign) < 32 for sign in text):
-        raise ConfigurationError(f"{path}: {key} is {text!r}", "give a non-empty text of one line")
+        raise RefusedSite(f"{path}: {key} is {text!r}", "give a non-empty text of one line")
     if key in PATH_KEYS and not text.startswith("/"):
-        raise ConfigurationError(f"{path}: {key} is {text!r}", "give an absolute path")
+        raise RefusedSite(f"{path}: {key} is {text!r}", "give an absolute path")
 
 
 def configured_sites() -> list[Site]:
-    """All sites that have a SITE.toml, by name."""
-    return [read_site(path) for path in sorted(config_directory().glob("*.toml"))]
+    """All sites that have a SITE.toml, by name; one that is wrong is in no other's way."""
+    return read_sites()[0]
+
+
+def read_sites() -> tuple[list[Site], list[ConfigurationError]]:
+    """The same, and what is wrong with the others."""
+    sites, troubles = [], []
+    for path in sorted(config_directory().glob("*.toml")):
+        try:
+            sites.append(read_site(path))
+        except ConfigurationError as error:
+            troubles.append(error)
+    return sites, troubles
 
 
 def demo_site(name: str = "default", settings: str = DEMO_SETTINGS) -> Site:

@@ -22,6 +22,12 @@ class ConfigurationError(LinodError):
     """SITE.toml, the settings or a folder is missing or wrong."""
 
 
+class RefusedSite(ConfigurationError):
+    """A site that gets no units: its jobs would run as nobody, or as root."""
+
+    exit_code = 2
+
+
 class RefusedRule(LinodError):
     """A rule (in the database or in rules.json) that cannot become units; ``field`` is what is at fault."""
 

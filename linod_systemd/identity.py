@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from linod_systemd import conf, keystrokes
-from linod_systemd.errors import ConfigurationError, LinodError
+from linod_systemd.errors import ConfigurationError, LinodError, RefusedSite
 
 PR_SET_NO_NEW_PRIVS = 38
 KEPT_VARIABLES = ("LINOD_ROOT", "LANG", "LC_ALL", "TERM", "COLUMNS", "TZ", "NO_COLOR")
@@ -58,11 +58,11 @@ def enter(site: conf.Site, module: str, arguments: Sequence[str]) -> None:
 
 
 def account_of(site: conf.Site) -> pwd.struct_passwd:
-    """:raises ConfigurationError: where the site's user does not exist."""
+    """:raises RefusedSite: where the site's user does not exist."""
     try:
         return pwd.getpwnam(site.user)
     except KeyError:
-        raise ConfigurationError(
+        raise RefusedSite(
             f"the user {site.user!r} of the site {site.name!r} does not exist",
             f"make it (useradd --system {site.user}), or correct {conf.site_file(site.name)}",
         ) from None

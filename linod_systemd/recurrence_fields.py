@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import zoneinfo
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -70,7 +71,9 @@ class RecurrenceFields:
         try:
             zoneinfo.ZoneInfo(self.timezone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-            raise RecurrenceError("timezone", f"{self.timezone!r} is no time zone") from None
+            raise RecurrenceError(
+                "timezone", f"{self.timezone!r} is no time zone{_nearest(self.timezone)}"
+            ) from None
 
     def _check_dates(self) -> None:
         for field, day in (("start_date", self.start_date), ("end_date", self.end_date)):
@@ -113,6 +116,13 @@ class RecurrenceFields:
         most = min(limit, len(self.weekdays or WEEKDAYS) * SAME_WEEKDAY[self.every_unit])
         if min(abs(int(place)) for place in places) > most:
             raise RecurrenceError("positions", f"there are never more than {most} such days")
+
+
+def _nearest(zone: object) -> str:
+    """The zone that may be meant, for the end of a sentence."""
+    known = {name.lower(): name for name in zoneinfo.available_timezones()}
+    near = difflib.get_close_matches(str(zone)[:100].strip().lower(), known, n=1, cutoff=0.7)
+    return f", did you mean {known[near[0]]}?" if near else ""
 
 
 def _is_whole(value: object, least: int) -> bool:

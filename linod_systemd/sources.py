@@ -25,7 +25,8 @@ def read(options: argparse.Namespace, sites: list[conf.Site]) -> tuple[list[Sour
     if options.rules is not None:
         return [_source_of_file(options.rules, options.site)], []
     found: list[Source] = []
-    troubles: list[LinodError] = []
+    # One that is named has said itself what is wrong with it.
+    troubles: list[LinodError] = [] if options.site else [*conf.read_sites()[1]]
     for site in sites:
         try:
             _check_writable(site)
@@ -52,7 +53,8 @@ def sites(name: str | None) -> list[conf.Site]:
     if name is not None:
         return [conf.find_site(name)]
     mine = [site for site in conf.configured_sites() if os.geteuid() == 0 or site.user == conf.user_name()]
-    return mine or [conf.demo_site()]
+    is_bare = not any(conf.config_directory().glob("*.toml"))
+    return mine or ([conf.demo_site()] if is_bare or os.geteuid() != 0 else [])
 
 
 def _source_of_file(path: Path, name: str | None) -> Source:
