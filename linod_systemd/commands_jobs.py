@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import answers, clock, conf, store
+from linod_systemd import answers, clock, conf, site_journal, store
 from linod_systemd.choices import Status, Trigger
 from linod_systemd.errors import NoSuchRule
 from linod_systemd.job import Job, JobQuerySet
@@ -121,15 +121,18 @@ def show(site: conf.Site, options: argparse.Namespace) -> int:
     if job is None:
         raise NoSuchRule(f"there is no job #{options.job}", "linod jobs lists them")
     values = _job_as_json(job)
+    values["printed"] = site_journal.printed_of_invocation(job.invocation_id) if job.invocation_id else ""
     if options.json:
         answers.give_json(values)
         return 0
-    message = values.pop("message")
+    message, printed = values.pop("message"), values.pop("printed")
     for key, value in values.items():
         if value not in (None, ""):
             say(f"{key + ':':16} {visible_line(str(value))}")
     if message:
         say("\n" + message)
+    if printed:
+        say("\nWhat it printed:\n" + printed)
     if job.invocation_id:
         print(f"\njournalctl _SYSTEMD_INVOCATION_ID={job.invocation_id}")
     return 0

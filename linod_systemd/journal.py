@@ -107,6 +107,13 @@ def _match_processes(reader: journal.Reader, site: str, user: int, invocation_id
     reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id)
 
 
+def printed_of_invocation(invocation_id: str, units: Units) -> str:
+    """The last lines that its processes printed: by stdout and stderr, and no records."""
+    with closing(journal.Reader()) as reader:
+        reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id, _TRANSPORT="stdout")
+        return _text(reader, None, units)
+
+
 def text_of_job(site: str, job: int, user: int) -> str:
     """The last lines that a job logged which systemd did not start, by processes of this user."""
     with closing(journal.Reader()) as reader:

@@ -69,6 +69,8 @@ def answer(site: str, user: int, question: dict[str, Any]) -> Any:
         case "invocation":
             since = question["since"] and datetime.fromisoformat(question["since"])
             return journal.text_of_invocation(site, user, _invocation_id(question), since, ours)
+        case "printed":
+            return journal.printed_of_invocation(_invocation_id(question), ours)
         case "end":
             return journal.end_of_invocation(_invocation_id(question), ours)
         case "starts":

@@ -34,6 +34,12 @@ def text_of_invocation(invocation_id: str, since: datetime | None = None) -> str
     return _text(question, lambda: journal.text_of_invocation(site, user, invocation_id, since, None))
 
 
+def printed_of_invocation(invocation_id: str) -> str:
+    """The last lines that an invocation of a unit printed, beside what it logged."""
+    question = {"about": "printed", "invocation_id": invocation_id}
+    return _text(question, lambda: journal.printed_of_invocation(invocation_id, None))
+
+
 def text_of_job(site: str, job: int) -> str:
     """The last lines that a job logged which systemd did not start."""
     question = {"about": "job", "job": job}

@@ -100,6 +100,7 @@ def test_odd_bytes_do_no_harm_and_forge_nothing(shop: Machine) -> None:
     assert [line for line in lines if line.endswith("CRITICAL [linod.job 1] : forged")][0].startswith("    ")
     shown = shop.run("linod", "--site", "shop", "show", str(job["id"])).stdout
     assert "\x1b" not in shown and "\\x1b[31mred" in shown
+    assert "Grüße ✓" in shown and "��" in shown, "what was printed stands beside it"
 
 
 def test_flood_is_kept_in_bounds(shop: Machine) -> None:
