@@ -58,6 +58,7 @@ def _ended_as(machine: Machine, rule: str, status: str) -> dict[str, Any]:
     return latest if latest.get("status") == status else {}
 
 
+@pytest.mark.long
 def test_failed_rules_timer_is_gone(shop: Machine) -> None:
     script = (
         "from linod_systemd.models import JobRule;"

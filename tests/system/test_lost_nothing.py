@@ -121,6 +121,7 @@ def test_a_start_is_not_lost_while_the_journal_does_not_answer(shop: Machine, jo
     assert len(jobs(shop, "warns", "shop")) == 1
 
 
+@pytest.mark.long
 def test_timeout_ends_grandchildren(shop: Machine) -> None:
     shop.write(
         "/etc/systemd/system/linod-shop-has_grandchildren.service.d/soon.conf",

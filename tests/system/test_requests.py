@@ -101,6 +101,7 @@ def test_pause_ends_by_itself(alone: Machine) -> None:
     assert not [job for job in jobs(alone, "ticks", "shop") if job["trigger"] == "catch_up"]
 
 
+@pytest.mark.long
 def test_cancelled_rule_whose_timer_rings_is_not_run(alone: Machine) -> None:
     switch_off(alone, "linod-generate@shop.path")
     alone.run("linod", "--site", "shop", "cancel", "ticks")

@@ -54,7 +54,9 @@ def test_rules_of_another_model_are_run_by_systemd(machine: Machine) -> None:
     assert machine.sh("linod-run --site chores polish; echo $?").strip().endswith("0")
 
 
-@pytest.mark.parametrize("command", ["linod_systemd.cli", "django linod"])
+@pytest.mark.parametrize(
+    "command", [pytest.param("linod_systemd.cli", marks=pytest.mark.long), "django linod"]
+)
 def test_the_daemon_in_the_foreground_runs_them_too(tmp_path: Path, command: str) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
