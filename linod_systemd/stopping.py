@@ -26,6 +26,13 @@ def is_stopping() -> bool:
     return _state.has_come
 
 
+class Stopping:
+    """The same, for a request that is a class of somebody else's: true once it is so."""
+
+    def __bool__(self) -> bool:
+        return is_stopping()
+
+
 def begin() -> None:
     """A procedure is about to be called."""
     _state.is_asked_for = _state.has_come = _state.is_known = False

@@ -18,17 +18,8 @@ from linod_systemd.job import Job
 from linod_systemd.lino import mirror
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure
-from linod_systemd.stopping import is_stopping
+from linod_systemd.stopping import Stopping
 from linod_systemd.store import Run, StoredRule
-
-
-class JobRequest(BaseRequest):
-    """Lino's request, for a job."""
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the job is to come to an end: a long one that asks is not interrupted (stopping.py)."""
-        return is_stopping()
 
 
 class LinoStore(DjangoStore):
@@ -77,8 +68,8 @@ class LinoStore(DjangoStore):
         return Procedure(rule.rule.procedure, task.run_task, rule.rule.every_unit, rule.rule.every)
 
     def request_for(self, rule: StoredRule, job: Job, logger: logging.Logger) -> Any:
-        ar = JobRequest(user=_daemon_user(), logger=logger)
-        ar.rule, ar.job = rule.row or rule.rule, job
+        ar = BaseRequest(user=_daemon_user(), logger=logger)
+        ar.rule, ar.job, ar.stopping = rule.row or rule.rule, job, Stopping()
         return ar
 
     def claim(self, rule: StoredRule, job: Job) -> Run:

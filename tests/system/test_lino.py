@@ -208,8 +208,9 @@ def test_changed_by_sql_and_deleted(lino: Machine) -> None:
     in_site(lino, "rt.models.linod.SystemTask.objects.filter(name='ticks').update(disabled=True)")
     lino.poll(lambda: "linod-small-ticks" not in active_timers(lino), 60, "a check of the supervisor")
     in_site(lino, "rt.models.linod.SystemTask.objects.get(name='ticks').delete()")
-    of_plugin_that_left = "rt.models.linod_systemd.JobRule(mirrors='gone.Task:1').func"
-    assert in_site(lino, f"print({of_plugin_that_left})") == "None\n"
+    left = "rt.models.linod_systemd.JobRule(name='left', mirrors='gone.Task:1', procedure='gone').stored()"
+    asked = f"from linod_systemd import store; print(store.current().procedure({left}))"
+    assert in_site(lino, asked) == "None\n"
     assert "ticks" not in rules(lino, "small")
     lino.poll(
         lambda: (
