@@ -74,7 +74,7 @@ def test_run_and_look_at_the_job(typed: Command) -> None:
     job = json.loads(typed("linod jobs clear_seen_messages --json").stdout)[0]
     assert (job["status"], job["trigger"], job["exit_code"]) == ("success", "manual", 0)
     assert "deleted 4 messages" in typed(f"linod show {job['id']}").stdout
-    assert json.loads(typed(f"linod show {job['id']} --json").stdout) == job
+    assert json.loads(typed(f"linod show {job['id']} --json").stdout) == {**job, "printed": ""}
     table = typed("linod jobs").stdout.splitlines()
     assert table[0].split() == ["job", "rule", "start", "seconds", "status", "trigger", "reason"]
     assert "clear_seen_messages" in table[1]
