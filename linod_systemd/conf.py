@@ -29,7 +29,8 @@ USER_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,30}")
 SITE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 DEMO_SETTINGS = "linod_systemd.demo.settings"
 REQUIRED_KEYS = ("user", "settings", "python", "directory")
-OPTIONAL_KEYS = ("environment_file", "writable", "preload", "supervisor", "log_directory")
+FLAGS = ("preload", "supervisor", "as_root")
+OPTIONAL_KEYS = ("environment_file", "writable", "log_directory", *FLAGS)
 PATH_KEYS = ("python", "directory", "environment_file", "writable", "log_directory")
 
 
@@ -58,7 +59,7 @@ def read_site(path: Path) -> Site:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read ({error})", "correct the file") from error
     _check_keys(path, values)
-    _check_user(path, values["user"])
+    _check_user(path, values["user"], as_root=bool(values.get("as_root", False)))
     logs, writable = values.pop("log_directory", None), values.pop("writable", [])
     return Site(
         name=name,
@@ -80,7 +81,7 @@ def _check_keys(path: Path, values: dict[str, object]) -> None:
             raise RefusedSite(
                 f"{path} has the unknown key {key!r}", f"known are {', '.join(REQUIRED_KEYS + OPTIONAL_KEYS)}"
             )
-        if key in ("preload", "supervisor"):
+        if key in FLAGS:
             if not isinstance(value, bool):
                 raise RefusedSite(f"{path}: {key} is {value!r}", "give true or false")
             continue
@@ -90,12 +91,15 @@ def _check_keys(path: Path, values: dict[str, object]) -> None:
             _check_text(path, key, text)
 
 
-def _check_user(path: Path, user: str) -> None:
+def _check_user(path: Path, user: str, *, as_root: bool) -> None:
     """systemd drops a User= that it holds for invalid, with a warning, and runs the service as root."""
     if not USER_NAME.fullmatch(user):
         raise RefusedSite(f"{path}: user is {user!r:.80}", "name a user: a letter first, not a number")
-    if user == "root" and os.geteuid() == 0:
-        raise RefusedSite(f"{path}: user is 'root'", "make a user for the site: useradd --system …")
+    if user == "root" and not as_root:
+        raise RefusedSite(
+            f"{path}: a site does not run as root",
+            "make a user for it: useradd --system …; or, if you mean it: as_root = true",
+        )
 
 
 def _check_text(path: Path, key: str, text: object) -> None:

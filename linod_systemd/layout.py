@@ -33,6 +33,8 @@ class Site:
     preload: bool = True
     # Whether it has a supervisor; without, timers and jobs go on, and what only it does is not done.
     supervisor: bool = True
+    # Whether its user may be root.
+    as_root: bool = False
     configured: bool = True
 
     @property

@@ -53,6 +53,8 @@ def sites(name: str | None) -> list[conf.Site]:
     if name is not None:
         return [conf.find_site(name)]
     mine = [site for site in conf.configured_sites() if os.geteuid() == 0 or site.user == conf.user_name()]
+    if not mine and (troubles := conf.read_sites()[1]):
+        raise troubles[0]
     is_bare = not any(conf.config_directory().glob("*.toml"))
     return mine or ([conf.demo_site()] if is_bare or os.geteuid() != 0 else [])
 

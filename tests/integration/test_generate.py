@@ -158,7 +158,8 @@ def configure(root: Path, name: str, **values: str) -> None:
     defaults = {"user": "root", "settings": "x.settings", "python": "/usr/bin/python3", "directory": "/srv"}
     path = root / "etc/linod" / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f'{key} = "{value}"\n' for key, value in {**defaults, **values}.items()))
+    lines = [f'{key} = "{value}"\n' for key, value in {**defaults, **values}.items()]
+    path.write_text("".join(["as_root = true\n", *lines]))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root reads the sites' rules")
@@ -216,7 +217,7 @@ def test_one_unreadable_site_does_not_hold_up_the_others(
     (root / "var/lib/linod/good").mkdir(parents=True)
     write_rules(root / "var/lib/linod/good/rules.json", RULE, site="good")
     done = generate("--output", str(out))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "the user 'nobody-of-this-name' of the site 'bad' does not exist" in done.stderr
     assert "linod-good-checkdata.timer" in os.listdir(out)
 
@@ -235,7 +236,7 @@ def test_wrong_site_file_is_named(
 ) -> None:
     configure(tmp_path / "root", "shop", **values)
     done = generate("--output", str(out))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "shop.toml" in done.stderr and said in done.stderr
     assert not out.exists()
 
