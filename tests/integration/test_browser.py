@@ -42,7 +42,9 @@ def browser(live_server: LiveServer, tmp_path: Path) -> Iterator[Chrome]:
         driver.get(f"{live_server.url}/admin/login/?next=/admin/linod_systemd/jobrule/")
         driver.find_element(By.NAME, "username").send_keys("boss")
         driver.find_element(By.NAME, "password").send_keys("open")
-        driver.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+        press(
+            driver, driver.find_element(By.CSS_SELECTOR, "input[type=submit]")
+        )  # or it is not logged in yet
         yield driver
     finally:
         driver.quit()
@@ -107,13 +109,13 @@ def test_the_form_tells_what_it_means_as_one_types(browser: Chrome, live_server:
         WebDriverWait(browser, 20).until(lambda _: expected in box.text)
         return box.text
 
-    assert len(meaning("every day at 00:00, UTC").splitlines()) == 6
+    assert len(meaning("every day at 00:00").splitlines()) == 6
     Select(browser.find_element(By.NAME, "every_unit")).select_by_visible_text("weekly")
     every = browser.find_element(By.NAME, "every")
     every.clear()
     every.send_keys("2")
     browser.find_element(By.NAME, "saturday").click()
-    meaning("every second Saturday at 00:00, UTC")
+    meaning("every second Saturday at 00:00")
     zone = browser.find_element(By.NAME, "timezone")
     zone.send_keys("Mars/Olympus")
     meaning("'Mars/Olympus' is no time zone")
