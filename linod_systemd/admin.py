@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
@@ -16,7 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from linod_systemd import admin_preview, clock, english, outlook, pause, store
+from linod_systemd import admin_preview, clock, english, outlook, pause, store, wall_clock
 from linod_systemd.choices import CancelledBy
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
@@ -222,9 +224,9 @@ class DayFilter(admin.SimpleListFilter):
             day = date.fromisoformat(self.value() or "")
         except ValueError:
             return queryset
-        zone = timezone.get_default_timezone()
         begin, end = (
-            clock.to_database(datetime.combine(one, time(), zone)) for one in (day, day + timedelta(days=1))
+            clock.to_database(wall_clock.in_utc(one, time(), ZoneInfo(settings.TIME_ZONE)))
+            for one in (day, day + timedelta(days=1))
         )
         return queryset.filter(start_datetime__gte=begin, start_datetime__lt=end)
 

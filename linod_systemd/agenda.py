@@ -6,7 +6,7 @@ import calendar
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,6 @@ from linod_systemd.ticks import INSTANT
 
 OFTEN = 6  # a rule that is due more often than so many times on a day is told of once
 CROWD = 3  # so many rules that start within one hour make it crowded
-HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd.supervisor import supervise
 
             return supervise(site)
-        with answers.apart(for_good=True) if _gives_json(options) else contextlib.nullcontext():
+        with answers.apart(for_good=True) if gives_json(options) else contextlib.nullcontext():
             return _load_and_dispatch(site, options)
     except LinodError as error:
         print(f"linod: {error}", file=sys.stderr)
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _gives_json(options: argparse.Namespace) -> bool:
+def gives_json(options: argparse.Namespace) -> bool:
+    """Whether the answer is for a program, so that nothing else may stand on stdout."""
     return getattr(options, "json", False) or getattr(options, "export", False)
 
 

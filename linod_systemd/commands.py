@@ -27,7 +27,6 @@ from linod_systemd.agenda import Entry
 from linod_systemd.choices import CancelledBy
 from linod_systemd.commands_next import Asked, answer, find_in_file
 from linod_systemd.errors import LinodError, RefusedRule
-from linod_systemd.explain import explain
 from linod_systemd.nearest import find_rule
 from linod_systemd.outlook import local, next_run
 from linod_systemd.recurrence import RecurrenceError
@@ -68,9 +67,7 @@ def _entries() -> Iterator[Entry]:
         except RecurrenceError as error:  # a row that nobody judged when it was saved
             print(f"linod: rule {stored.name!r}: {error}: correct the rule in the admin", file=sys.stderr)
             continue
-        paused = pause.until(stored.name, now)
-        pauses = [(now, paused)] if paused else []
-        yield Entry(stored.name, recurrence, explain(stored.rule, recurrence, now), pauses)
+        yield commands_calendar.entry(stored.rule, recurrence, pause.until(stored.name, now), now)
 
 
 def setup(site: conf.Site, options: Options) -> int:

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from linod_systemd import agenda, answers, desired, english
 from linod_systemd.agenda import Agenda, Entry
 from linod_systemd.explain import explain
-from linod_systemd.rule import RuleSet
+from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.rule import Rule, RuleSet
 from linod_systemd.visible import visible_line
 
 MOST_NAMES = 4
@@ -35,9 +36,13 @@ def _entries(rules: RuleSet) -> Iterable[Entry]:
     now = datetime.now(UTC)
     for rule in rules.rules:
         if not rule.cancelled:
-            recurrence = rules.recurrence(rule)
-            pauses = [(now, rule.paused_until)] if rule.paused_until else []
-            yield Entry(rule.name, recurrence, explain(rule, recurrence, now), pauses)
+            yield entry(rule, rules.recurrence(rule), rule.paused_until, now)
+
+
+def entry(rule: Rule, recurrence: RecurrenceSet, paused_until: datetime | None, now: datetime) -> Entry:
+    """A rule as the page takes it (instants are aware)."""
+    pauses = [(now, paused_until)] if paused_until else []
+    return Entry(rule.name, recurrence, explain(rule, recurrence, now), pauses)
 
 
 def show(entries: Iterable[Entry], timezone: str, options: argparse.Namespace) -> None:

@@ -46,11 +46,6 @@ def _last(recurrence: RecurrenceSet) -> datetime | None:
     return recurrence.last if recurrence.last is None or recurrence.last <= LAST_ELAPSE else None
 
 
-def _is_over(recurrence: RecurrenceSet, instant: datetime) -> bool:
-    following = recurrence.next_after(instant)
-    return following is None or following > LAST_ELAPSE
-
-
 def _forever(recurrence: RecurrenceSet, now: datetime, until: datetime) -> Lines | None:
     """Expressions of which none is a list, if up to ``until`` they elapse at no other time than they should.
 
@@ -142,7 +137,7 @@ def _list(recurrence: RecurrenceSet, now: datetime, until: datetime, count: int,
         instants.append(instant)
         if not whole and len(instants) >= FEW and instant > until:
             break
-    is_complete = _is_over(recurrence, instants[-1])
+    is_complete = not recurrence.elapses_after(instants[-1])
     within = len(instants) if is_complete else sum(instant <= until for instant in instants)
     needed = max(1, min(count, within))
     zone = (
@@ -152,7 +147,7 @@ def _list(recurrence: RecurrenceSet, now: datetime, until: datetime, count: int,
     while len(lines) > MAX_LINES and len(instants) > needed:
         instants = instants[: max(needed, len(instants) * 3 // 4)]
         lines = _dated(instants, zone)
-    return Lines(tuple(lines), None if _is_over(recurrence, instants[-1]) else instants[-1])
+    return Lines(tuple(lines), instants[-1] if recurrence.elapses_after(instants[-1]) else None)
 
 
 def _dated(instants: Iterable[datetime], zone: ZoneInfo) -> list[str]:

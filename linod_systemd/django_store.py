@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from linod_systemd import clock
+from linod_systemd import clock, conf
 from linod_systemd.choices import CancelledBy
 from linod_systemd.job import Job
 from linod_systemd.job_store import JobStore
@@ -17,7 +17,8 @@ from linod_systemd.store import Run, StoredRule
 
 class DjangoStore(JobStore):
     def rules(self) -> list[StoredRule]:
-        return [row.stored() for row in JobRule.objects.all()]
+        site = conf.this_site().name
+        return [row.stored(site) for row in JobRule.objects.all()]
 
     def rule(self, name: str) -> StoredRule | None:
         row = JobRule.objects.filter(name=name).first()

@@ -129,8 +129,11 @@ class JobRule(models.Model):
         values["cancel_on_failure"] = {0: False, 1: True}.get(self.cancel_on_failure, self.cancel_on_failure)
         return Rule(**values | {"run_after": tuple(self.run_after)})
 
-    def stored(self) -> StoredRule:
-        """This row as a rule, with how it stands."""
+    def stored(self, site: str | None = None) -> StoredRule:
+        """This row as a rule, with how it stands.
+
+        :param site: its name, which is looked up in SITE.toml otherwise: once is enough for many rows.
+        """
 
         def find(name: str) -> Rule | None:
             row = JobRule.objects.filter(name=name).first()
@@ -141,7 +144,7 @@ class JobRule(models.Model):
 
         return StoredRule(
             rule=self.as_rule(),
-            site=conf.this_site().name,
+            site=site or conf.this_site().name,
             timezone=settings.TIME_ZONE,
             find=find,
             row=self,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from linod_systemd import date_lines, time_lines
 from linod_systemd.calendar_text import Lines
-from linod_systemd.recurrence import LAST_ELAPSE, RecurrenceSet
+from linod_systemd.recurrence import RecurrenceSet
 
 DAYS, COUNT = 400, 100
 
@@ -37,8 +37,7 @@ def is_over(recurrence: RecurrenceSet, now: datetime) -> bool:
     """Whether it is never due after ``now``, or beyond what systemd knows, so that it has no timer."""
     if recurrence.is_monotonic and recurrence.anchor <= now:
         return recurrence.last is not None and recurrence.last <= now
-    due = recurrence.next_after(now)
-    return due is None or due > LAST_ELAPSE
+    return not recurrence.elapses_after(now)
 
 
 @functools.lru_cache(maxsize=256)

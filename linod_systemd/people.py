@@ -92,7 +92,7 @@ def _is_enough(told: Job, consequence: str, *, is_final: bool) -> bool:
 
 
 def _note(job: Job, what: str) -> None:
-    Job.objects.filter(pk=job.pk).update(told=what[:40])
+    store.current().jobs().filter(pk=job.pk).update(told=what[:40])
 
 
 def _commands(job: Job) -> str:

@@ -152,6 +152,11 @@ class RecurrenceSet(RecurrenceFields):
         """The first occurrence (UTC) after an instant, or None: never again."""
         return next(self.occurrences(instant), None)
 
+    def elapses_after(self, instant: datetime) -> bool:
+        """Whether it is due after an instant, and no later than systemd knows."""
+        due = self.next_after(instant)
+        return due is not None and due <= LAST_ELAPSE
+
     def last_before(self, instant: datetime) -> datetime | None:
         """The last occurrence (UTC) at or before an instant, or None: it was not due yet."""
         if instant < self.anchor:
