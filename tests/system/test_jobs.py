@@ -12,6 +12,7 @@ import pytest
 
 from tests.machine import SOURCE, Machine
 from tests.system.support import (
+    STATE,
     active_timers,
     ended_job,
     failed_units,
@@ -104,13 +105,20 @@ def test_odd_bytes_do_no_harm_and_forge_nothing(shop: Machine) -> None:
     assert "Grüße ✓" in shown and "��" in shown, "what was printed stands beside it"
 
 
+@pytest.mark.long
 def test_flood_is_kept_in_bounds(shop: Machine) -> None:
-    shop.run("linod-run", "--site", "shop", "floods")
-    job = next(iter(jobs(shop, "floods", "shop")))
+    """200,000 lines of 100 bytes, and one of 5 MB."""
+    start(shop, "floods")
+    job = ended_job(shop, "floods", seconds=100)
     assert job["status"] == "success"
-    assert job["message"].startswith("line 0\n") and job["message"].endswith("line 99999")
+    assert job["message"].startswith("line 0 xxx") and job["message"].endswith("yyy the end")
     assert "characters cut here" in job["message"] and len(job["message"]) < 65_000
-    assert int(shop.sh("grep -c ': line ' /var/log/linod/shop/lino.log")) == 100_000
+    assert job["memory_peak"] is None or job["memory_peak"] < 64 * 2**20
+    assert int(shop.sh("grep -c ': line ' /var/log/linod/shop/lino.log")) == 200_000
+    assert int(shop.sh("wc --max-line-length < /var/log/linod/shop/lino.log")) > 5_000_000
+    assert "characters cut here" in shop.run("linod", "--site", "shop", "show", str(job["id"])).stdout
+    assert shop.run("linod-run", "--site", "shop", "warns").returncode == 0
+    assert "the shop is closed" in shop.sh("journalctl -u linod-shop-warns.service")
 
 
 def test_a_rule_runs_once_at_a_time(shop: Machine) -> None:
@@ -226,13 +234,19 @@ def test_without_a_database_a_person_is_told_what_to_do_and_a_job_runs_all_the_s
     assert "linod --site shop manage migrate" in done.stderr
 
 
-def test_deaf_job_is_killed_with_its_children(shop: Machine) -> None:
+def test_deaf_job_is_killed_with_all_its_children(shop: Machine) -> None:
+    """Also those that are daemons by then; and none of another job, forked from the same process."""
     shop.write("/etc/systemd/system/linod-shop-is_deaf.service.d/soon.conf", "[Service]\nTimeoutStopSec=1\n")
     shop.sh("systemctl daemon-reload")
+    start(shop, "waits")
     start(shop, "is_deaf")
     job = shop.poll(lambda: _ended_as(shop, "is_deaf", "timeout"), 30, "the deaf job to be killed")
-    assert job["exit_code"] is None
+    assert (job["exit_code"], job["warm"]) == (None, True)
     assert show(shop, "linod-shop-is_deaf.service", "MainPID") == "0"
+    born = shop.sh(f"cat {STATE}/grandchildren").split()
+    assert born and shop.sh(f"ps -o pid= -p {','.join(born)}", check=False) == ""
+    shop.sh(f"touch {STATE}/go")
+    assert ended_job(shop, "waits")["status"] == "success"
 
 
 @pytest.mark.long

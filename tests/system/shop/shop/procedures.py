@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -43,7 +44,7 @@ def kills_itself(ar: Any) -> None:
 @background_task(every_unit="never")
 def leaves(ar: Any) -> None:
     ar.info("going")
-    os._exit(7)
+    ctypes.CDLL(None).exit(7)  # as a C library may do it
 
 
 @background_task(every_unit="never")
@@ -77,21 +78,15 @@ def takes_too_long(ar: Any) -> None:
 
 @background_task(every_unit="never", timeout=2)
 def is_deaf(ar: Any) -> None:
+    """So are its grandchildren, which have a session of their own and another parent than this."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    deaf = "trap '' TERM; echo $$ >> /var/lib/linod/shop/grandchildren; sleep 600 & wait; sleep 600"
+    subprocess.run(["setsid", "--fork", "sh", "-c", deaf], check=True)
     time.sleep(600)
 
 
 @background_task(every_unit="never")
 def sleeps(ar: Any) -> None:
-    time.sleep(600)
-
-
-@background_task(every_unit="never", timeout=5)
-def has_grandchildren(ar: Any) -> None:
-    """They are deaf, in a session of their own, and have another parent than this."""
-    deaf = "trap '' TERM; echo $$ >> /var/lib/linod/shop/grandchildren; sleep 600 & wait; sleep 600"
-    subprocess.run(["setsid", "--fork", "sh", "-c", deaf], check=True)
-    ar.info("%d", os.getpid())
     time.sleep(600)
 
 
@@ -199,8 +194,19 @@ def says_odd_things(ar: Any) -> None:
 
 @background_task(every_unit="never")
 def floods(ar: Any) -> None:
-    for number in range(100_000):
+    for number in range(200_000):
+        ar.info("line %d %s", number, "x" * 80)
+    ar.info("%s the end", "y" * 5_000_000)
+
+
+@background_task(every_unit="never")
+def writes_rows(ar: Any) -> None:
+    from linod_systemd.demo.models import User
+
+    for number in range(50):
         ar.info("line %d", number)
+    for number in range(10):
+        User.objects.create(username=f"{ar.rule.name}-{ar.job.pk}-{number}")
 
 
 @background_task(every_unit="never")
