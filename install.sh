@@ -14,7 +14,7 @@ DEMO_DROP_IN=$UNITS/linod-supervisor@default.service.d/10-demo.conf
 BUILD_PACKAGES=(python3 python3-venv python3-dev gcc pkg-config libsystemd-dev dbus)
 # debootstrap: for a plain Debian, where this host's own root will not do.
 DEMO_PACKAGES=(python3 systemd systemd-container dbus debootstrap)
-TEST_PACKAGES=("${BUILD_PACKAGES[@]}" git systemd systemd-container debootstrap shellcheck logrotate)
+TEST_PACKAGES=("${BUILD_PACKAGES[@]}" git systemd systemd-container debootstrap shellcheck logrotate strace)
 
 LONG_TEST_PACKAGES=(chromium chromium-driver)
 

@@ -150,22 +150,23 @@ def demo_site(name: str = "default", settings: str = DEMO_SETTINGS) -> Site:
 def find_site(name: str | None = None) -> Site:
     """The site of this name, or the default one.
 
-    Without a name: ``$LINOD_SITE``, else the only configured site, else ``default``.
+    Without a name: ``$LINOD_SITE``, else the only configured site, else ``default``. A project without
+    SITE.toml, of a user who works on it or runs it without root, is found by its DJANGO_SETTINGS_MODULE.
 
     :raises ConfigurationError: for a name that is not configured.
     """
     wanted = name or os.environ.get("LINOD_SITE") or None
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE", DEMO_SETTINGS)
+    if settings != DEMO_SETTINGS and (wanted is None or not site_file(check_site_name(wanted)).exists()):
+        site = site_of_settings(settings)
+        if name is None or (name == site.name and os.geteuid() != 0):
+            return site
     if wanted is None:
         files = sorted(config_directory().glob("*.toml"))
         wanted = files[0].stem if len(files) == 1 else "default"
     path = site_file(check_site_name(wanted))
-    if path.exists():
-        return read_site(path)
-    settings = os.environ.get("DJANGO_SETTINGS_MODULE", DEMO_SETTINGS)
-    if name is None and settings != DEMO_SETTINGS:
-        return site_of_settings(settings)
-    if wanted != "default":
-        return read_site(path)  # tells what is missing
+    if path.exists() or wanted != "default":
+        return read_site(path)  # or tells what is missing
     return demo_site()
 
 

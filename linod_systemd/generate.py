@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,11 +114,7 @@ def _generate(options: argparse.Namespace, sites: list[conf.Site], per_user: boo
         result = _wanted(found, installed, per_user)
         result.files |= render.shared_units(per_user=per_user)
         _check_foreign(result.files, installed, directory)
-        names = (
-            None
-            if not (options.site or options.rules or troubles)
-            else [source.site.name for source in found]
-        )
+        names = _spoken_for(options, found, troubles, per_user)
         todo = plan.compute(result.files, installed, names)
         todo = _verified(found, todo, result, installed, names, directory, per_user)
         if options.diff:
@@ -138,6 +134,17 @@ def _generate(options: argparse.Namespace, sites: list[conf.Site], per_user: boo
     if troubles or result.refused:
         return max(error.exit_code for error in [*troubles, *result.refused])
     return 1 if options.check and not todo.is_empty else 0
+
+
+def _spoken_for(
+    options: argparse.Namespace, found: list[Source], troubles: Collection[LinodError], per_user: bool
+) -> list[str] | None:
+    """The sites that this run speaks for: the units of others stay; None: for all."""
+    # Which projects a user has that have no SITE.toml, nobody knows.
+    is_one_of_many = per_user and not all(source.site.configured for source in found)
+    if options.site or options.rules or troubles or is_one_of_many:
+        return [source.site.name for source in found]
+    return None
 
 
 def _leave_the_future(site: conf.Site, per_user: bool) -> None:

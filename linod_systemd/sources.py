@@ -55,8 +55,12 @@ def sites(name: str | None) -> list[conf.Site]:
     mine = [site for site in conf.configured_sites() if os.geteuid() == 0 or site.user == conf.user_name()]
     if not mine and (troubles := conf.read_sites()[1]):
         raise troubles[0]
-    is_bare = not any(conf.config_directory().glob("*.toml"))
-    return mine or ([conf.demo_site()] if is_bare or os.geteuid() != 0 else [])
+    if mine:
+        return mine
+    if os.geteuid() == 0:
+        return [] if any(conf.config_directory().glob("*.toml")) else [conf.demo_site()]
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE", conf.DEMO_SETTINGS)
+    return [conf.demo_site() if settings == conf.DEMO_SETTINGS else conf.site_of_settings(settings)]
 
 
 def _source_of_file(path: Path, name: str | None) -> Source:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
 
@@ -14,20 +17,12 @@ import pytest
 from linod_systemd import apply, desired, files, systemd
 from linod_systemd.rule import Rule
 
-# Kills its own process at the nth change to the disk; an audit hook sees them before they are done.
-KILLED_AT = """
-import os, signal, sys
-left = int(sys.argv.pop(1))
-def hook(event, arguments):
-    global left
-    if event in ("tempfile.mkstemp", "os.rename", "os.remove", "os.rmdir"):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hook)
-from linod_systemd.generate import main
-sys.exit(main())
-"""
+# The system calls by which a process changes a disk (openat(2) makes a file; each is followed by a write).
+CALLS = (
+    *("write", "pwrite64", "writev", "sendfile", "copy_file_range", "ftruncate", "fallocate", "utimensat"),
+    *("fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"),
+    *("chmod", "fchmod", "fchmodat", "chown", "fchown", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"),
+)
 
 
 def rule(name: str, hour: int, *, cancelled: bool = False) -> Rule:
@@ -44,16 +39,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(folder: Path, rules: list[Rule], *before: str) -> list[str]:
+def command(folder: Path, rules: list[Rule]) -> list[str]:
     path = folder / "rules.json"
     path.write_text(desired.dump("default", "UTC", rules))
-    program = before or ("-m", "linod_systemd.generate")
+    program = ("-m", "linod_systemd.generate")
     return [sys.executable, *program, "--rules", str(path), "--output", str(folder / "units")]
 
 
 def generate(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Without systemd-analyze in its PATH, which would take most of the time."""
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": "/nowhere"})
+
+
+def traced(command: list[str], calls: Sequence[str], *options: str) -> tuple[int, list[str]]:
+    """Run it under strace; its exit code, and these system calls in their order."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        strace = ["/usr/bin/strace", "-f", "-qq", "-o", log.name]
+        done = generate([*strace, "-e", f"trace={','.join(calls)}", *options, *command])
+        seen = [line.split()[1].partition("(")[0] for line in log]
+    return done.returncode, [call for call in seen if call in calls]
 
 
 def texts(folder: Path) -> dict[str, str]:
@@ -67,24 +71,28 @@ def texts(folder: Path) -> dict[str, str]:
     }
 
 
-def test_killed_at_each_write(folder: Path) -> None:
+@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.long)])
+def test_killed_at_each_system_call_that_writes(folder: Path, stride: int) -> None:
+    units, kept = folder / "units", folder / "kept"
     assert generate(command(folder, OLD)).returncode == 0
     old = texts(folder)
-    assert generate(command(folder, NEW)).returncode == 0
+    shutil.copytree(units, kept)
+    to_new = command(folder, NEW)
+    _, calls = traced(to_new, CALLS)
     new = texts(folder)
-    for number in range(1, 100):
-        assert generate(command(folder, OLD)).returncode == 0
-        assert texts(folder) == old
-        killed = generate(command(folder, NEW, "-c", KILLED_AT, str(number)))
-        if killed.returncode == 0:
-            break
-        assert killed.returncode == -signal.SIGKILL
+    assert {"write", "fsync", "rename", "unlink"} <= set(calls) and len(calls) > 30
+    for at in range(0, len(calls), stride):
+        shutil.rmtree(units)
+        shutil.copytree(kept, units)
+        number = calls[: at + 1].count(calls[at])
+        code, _ = traced(to_new, [calls[at]], "-e", f"inject={calls[at]}:signal=KILL:when={number}")
+        assert code == -signal.SIGKILL, (calls[at], number)
         _assert_whole(folder, old, new)
-        if number % 6 == 0:
-            assert systemd.verify(_raw(folder), folder / "units") == []
-    assert number > 10  # it was killed that often
-    assert texts(folder) == new
-    assert list((folder / "units").glob(".*")) == []
+        if at % 10 == 0:
+            assert systemd.verify(_raw(folder), units) == []
+        assert generate(to_new).returncode == 0
+        assert texts(folder) == new
+        assert list(units.rglob(".*")) == []
 
 
 def _assert_whole(folder: Path, old: dict[str, str], new: dict[str, str]) -> None:

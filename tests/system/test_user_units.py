@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from tests.machine import Machine
+from tests.machine import SOURCE, Machine
 
 pytestmark = pytest.mark.long
 
 AS_USER = "export XDG_RUNTIME_DIR=/run/user/$(id -u) HOME=/home/shop; cd;"
+SETTINGS = """
+INSTALLED_APPS += ["linod_systemd", "own"]
+import os
+DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+"""
+PROCEDURES = """
+from pathlib import Path
+from linod_systemd import background_task, schedule_often
+
+@schedule_often(every=2)
+def says_where(ar):
+    ar.info("%s", Path.cwd())
+
+@background_task(every_unit="never")
+def fails(ar):
+    raise ValueError("no such shelf")
+"""
 
 
-def test_demo_site_under_the_users_own_systemd(machine: Machine) -> None:
+def users_systemd(machine: Machine) -> Callable[[str], str]:
+    """Start the systemd of the user ``shop``; gives what runs a script as that user."""
     # What libpam-systemd does, which a plain Debian does not have.
     runtime = "[Service]\nEnvironment=XDG_RUNTIME_DIR=/run/user/%i\n"
     machine.write("/etc/systemd/system/user@.service.d/runtime.conf", runtime)
-    machine.sh("mv /etc/linod /etc/linod-elsewhere && systemctl daemon-reload")
-    machine.sh("systemctl start user@$(id -u shop).service")
+    machine.sh("systemctl daemon-reload && systemctl start user@$(id -u shop).service")
+    return lambda script: machine.sh(AS_USER + script, user="shop")
 
-    def as_user(script: str) -> str:
-        return machine.sh(AS_USER + script, user="shop")
 
+def timers(as_user: Callable[[str], str]) -> list[str]:
+    listed = as_user("systemctl --user list-units --plain --no-legend --state=active 'linod-*.timer'")
+    return sorted(line.split()[0] for line in listed.splitlines())
+
+
+def test_demo_site_under_the_users_own_systemd(machine: Machine) -> None:
+    machine.sh("mv /etc/linod /etc/linod-elsewhere")
+    as_user = users_systemd(machine)
     as_user("linod manage migrate -v0 && linod setup")
     as_user("linod-generate-units && systemctl --user daemon-reload && systemctl --user start linod.target")
-    listed = machine.poll(
-        lambda: as_user("systemctl --user list-units --plain --no-legend --state=active 'linod-*.timer'"),
-        20,
-        "the user's timers",
-    )
-    assert len(listed.splitlines()) == 7
+    machine.poll(lambda: len(timers(as_user)) == 7, 20, "the user's timers")
     jobs = machine.poll(lambda: json.loads(as_user("linod jobs --json")), 30, "a job")
     assert jobs[-1]["trigger"] == "timer"
     as_user("linod cancel checkdata")
@@ -40,3 +60,34 @@ def test_demo_site_under_the_users_own_systemd(machine: Machine) -> None:
         "its end",
     )
     assert as_user("systemctl --user --failed --plain --no-legend") == ""
+
+
+@pytest.mark.timeout(300)
+def test_a_site_of_ones_own_with_pip_alone(machine: Machine) -> None:
+    """In a venv of the user's own; the site that root has configured on this host stays another's."""
+    machine.sh(f"cp -r {SOURCE} /srv/source && rm -rf /srv/source/.venv && chmod -R a+rX /srv/source")
+    as_user = users_systemd(machine)
+    as_user("cp -r /srv/source source && python3 -m venv own/env")
+    as_user("own/env/bin/pip install -q --use-pep517 ./source")
+    as_user("cd own && env/bin/django-admin startproject own . ")
+    as_user(f"cd own && cat >> own/settings.py <<'END'\n{SETTINGS}\nEND")
+    as_user(f"cd own && cat > own/procedures.py <<'END'\n{PROCEDURES}\nEND")
+    mine = "export DJANGO_SETTINGS_MODULE=own.settings; export PATH=$HOME/own/env/bin:$PATH; cd own;"
+
+    def typed(script: str) -> str:
+        return as_user(mine + script)
+
+    typed("linod manage migrate -v0 && linod setup")
+    typed("linod-generate-units --user && systemctl --user daemon-reload")
+    typed("systemctl --user start linod.target")
+    timer = "linod-own-says_where.timer"
+    machine.poll(lambda: timer in timers(as_user), 30, "its timer")
+    jobs = machine.poll(lambda: json.loads(typed("linod jobs says_where --json")), 30, "a job")
+    assert (jobs[-1]["trigger"], jobs[-1]["message"]) == ("timer", "/home/shop/own")
+    machine.poll(lambda: json.loads(typed("linod jobs says_where --json"))[0]["warm"], 30, "a warm job")
+    typed("linod run fails")
+    machine.poll(lambda: json.loads(typed("linod jobs fails --json --status failed")), 30, "its failure")
+    typed("linod cancel says_where")
+    machine.poll(lambda: timer not in timers(as_user), 20, "its timer to stop")
+    assert machine.sh("systemctl list-units --plain --no-legend 'linod-own*'") == ""
+    machine.sh("systemctl is-active linod-supervisor@default linod-checkdata.timer")
