@@ -17,6 +17,7 @@ LONGEST_JITTER = 86400
 MAX_RUN_AFTER = 100
 MAX_FAILURES = 1000
 MOST = 10**9
+_UNPRINTABLE = re.compile(f"[\t\n{CONTROLS}]")
 _LIMITS = (
     *(("timeout", 1, LONGEST_TIMEOUT), ("jitter", 0, LONGEST_JITTER), ("retries", 0, MOST)),
     *(("every", 1, MOST), ("max_events", 1, MOST), ("missed_after", 1, MOST)),
@@ -31,6 +32,12 @@ def check_rule(rule: Rule, site_timezone: str) -> None:
     :raises RecurrenceError: for an impossible recurrence.
     """
     check_rule_name(rule.name)
+    if _UNPRINTABLE.search(rule.procedure):
+        raise RefusedRule(
+            f"rule {rule.name!r}: procedure is {rule.procedure!r:.80}, with control characters",
+            "name a procedure of the site",
+            "procedure",
+        )
     if rule.log_level not in LOG_LEVELS:
         raise RefusedRule(
             f"rule {rule.name!r}: log_level is {rule.log_level!r:.80}",
@@ -94,7 +101,7 @@ def check_rule_name(name: str) -> None:
     remedy = f"use 1 to {MAX_NAME} printable characters"
     if not name.strip("./ ") or len(name) > MAX_NAME:
         raise RefusedRule(f"rule {name!r:.80} has an impossible name", remedy, "name")
-    if re.search(f"[\t\n{CONTROLS}]", name):
+    if _UNPRINTABLE.search(name):
         raise RefusedRule(f"rule {name!r:.80} has control characters in its name", remedy, "name")
     if len(unitnames.escape(name)) > MAX_NAME:
         raise RefusedRule(f"rule {name!r:.80} is too long for the name of a unit", "shorten its name", "name")

@@ -99,6 +99,24 @@ def test_follow_goes_on_with_each_job_that_ends(typed: Command, root: Path) -> N
     assert told == json.loads(typed("linod jobs checkdata --json").stdout)[::-1]
 
 
+def test_a_job_waits_for_no_import_that_only_others_need(typed: Command) -> None:
+    done = typed("PYTHONPROFILEIMPORTTIME=1 linod-run clear_seen_messages")
+    imported = {
+        line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line
+    }
+    assert "django" in imported and "linod_systemd.execute" in imported
+    assert not imported & {"pydantic", "jinja2", "rich", "argparse_manpage", "linod_systemd.generate"}
+
+
+def test_calendar_of_a_month(typed: Command) -> None:
+    lines = typed("linod calendar --month 2027-02").stdout.splitlines()
+    assert lines[0].startswith("1 February 2027 to 28 February 2027, ")
+    assert any(line.startswith("often       send_pending_emails_often: ") for line in lines)
+    assert len([line for line in lines if "checkdata" in line]) == 28
+    found = json.loads(typed("linod calendar --json").stdout)
+    assert "checkdata" in json.dumps(found)
+
+
 def test_version_and_completion(typed: Command) -> None:
     assert re.fullmatch(r"linod \d+\.\d+.*\n", typed("linod --version").stdout)
     script = 'source <(linod completion bash); COMP_WORDS=(linod pau) COMP_CWORD=1; "$(complete -p linod'

@@ -79,7 +79,7 @@ def test_a_site_of_ones_own_with_pip_alone(machine: Machine) -> None:
 
     typed("linod manage migrate -v0 && linod setup")
     typed("linod-generate-units --user && systemctl --user daemon-reload")
-    typed("systemctl --user start linod.target")
+    typed("systemctl --user enable --now linod.target")
     timer = "linod-own-says_where.timer"
     machine.poll(lambda: timer in timers(as_user), 30, "its timer")
     jobs = machine.poll(lambda: json.loads(typed("linod jobs says_where --json")), 30, "a job")
