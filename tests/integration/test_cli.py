@@ -112,7 +112,8 @@ def test_calendar_of_a_month(typed: Command) -> None:
     lines = typed("linod calendar --month 2027-02").stdout.splitlines()
     assert lines[0].startswith("1 February 2027 to 28 February 2027, ")
     assert any(line.startswith("often       send_pending_emails_often: ") for line in lines)
-    assert len([line for line in lines if line.startswith("  00:00 ") and "checkdata" in line]) == 28
+    assert len([line for line in lines if line.endswith("and 1 more  ← a crowded hour")]) == 28
+    assert "  00:00  on 28 days: 5 rules, checkdata, checksummaries, " in "\n".join(lines)
     found = json.loads(typed("linod calendar --json").stdout)
     assert "checkdata" in json.dumps(found)
 
