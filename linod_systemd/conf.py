@@ -96,10 +96,20 @@ def _check_user(path: Path, user: str, *, as_root: bool) -> None:
     if not USER_NAME.fullmatch(user):
         raise RefusedSite(f"{path}: user is {user!r:.80}", "name a user: a letter first, not a number")
     if user == "root" and not as_root:
-        raise RefusedSite(
-            f"{path}: a site does not run as root",
-            "make a user for it: useradd --system …; or, if you mean it: as_root = true",
-        )
+        raise _root_refused(path)
+
+
+def _root_refused(path: Path) -> RefusedSite:
+    return RefusedSite(
+        f"{path}: a site does not run as root",
+        "make a user for it: useradd --system …; or, if you mean it: as_root = true",
+    )
+
+
+def check_root(site: Site) -> None:
+    """:raises RefusedSite: for a site whose user turned out to be root, and that does not say so."""
+    if not site.as_root:
+        raise _root_refused(site_file(site.name))
 
 
 def _check_text(path: Path, key: str, text: object) -> None:

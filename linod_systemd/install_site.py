@@ -136,8 +136,6 @@ def _ask(name: str, values: dict[str, Any]) -> dict[str, Any]:
         candidate.write_text(_toml(values), encoding="utf-8")
         site = conf.read_site(candidate)
     account = identity.account_of(site)
-    if account.pw_uid == 0:
-        raise ConfigurationError("a site does not run as root", "make a user for it: useradd --system …")
     identity.make_directories(site, account)
     environment = identity.site_environment(site, account)
     paths = [site.directory, *environment.get("PYTHONPATH", "").split(os.pathsep)]
