@@ -9,7 +9,7 @@ import pytest
 
 from tests.machine import Machine
 
-pytestmark = pytest.mark.long
+long = pytest.mark.long
 
 PACKAGES = "$(echo /opt/linod/lib/python3*/site-packages)"
 # Loaded by every python of the venv, also with -I. What it notes goes where root's unit can write.
@@ -46,6 +46,10 @@ print(open("/proc/self/status").read())
 """
 
 
+def only_long(*cases: tuple[str, str]) -> list[object]:
+    return [pytest.param(*case, marks=long) for case in cases]
+
+
 def test_hostile_settings_run_as_their_user_alone(shop: Machine) -> None:
     shop.sh(f"cat >> /srv/shop/shop/settings.py <<'END'\n{INTRUDER}\nEND")
     shop.sh("systemctl start linod-generate@shop linod-shop-warns; systemctl restart linod-supervisor@shop")
@@ -66,7 +70,7 @@ def test_hostile_settings_run_as_their_user_alone(shop: Machine) -> None:
     assert shop.sh("ls /root/owned /etc/owned /etc/systemd/system/owned.service 2>/dev/null || true") == ""
 
 
-@pytest.mark.parametrize("how", ["unit", "by hand"])
+@pytest.mark.parametrize("how", ["by hand", pytest.param("unit", marks=long)])
 def test_root_opens_and_imports_nothing_of_a_site(shop: Machine, how: str) -> None:
     shop.sh("systemctl stop linod.target linod-generate@shop.service")
     shop.sh(f"cat > {PACKAGES}/audit_of_root.py <<'END'\n{AUDIT}\nEND")
@@ -93,6 +97,7 @@ def test_root_opens_and_imports_nothing_of_a_site(shop: Machine, how: str) -> No
     assert any(what.startswith("/var/lib/linod/shop/rules.json") for what in of_user)
 
 
+@long
 def test_becoming_the_user_leaves_nothing_of_root(shop: Machine) -> None:
     shop.sh("groupadd helpers && usermod -aG helpers shop")
     status = dict(
@@ -108,6 +113,7 @@ def test_becoming_the_user_leaves_nothing_of_root(shop: Machine) -> None:
     assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
 
 
+@long
 def test_site_types_nothing_into_roots_terminal(shop: Machine) -> None:
     """TIOCSTI: root's shell would read it, and do it, once the command has ended."""
     shop.write("/srv/shop/keys.py", "import fcntl, termios\nfcntl.ioctl(0, termios.TIOCSTI, b'x')\n")
@@ -117,6 +123,7 @@ def test_site_types_nothing_into_roots_terminal(shop: Machine) -> None:
     assert "PermissionError" in said and "[Errno 1] Operation not permitted" in said  # 3.13 colours them
 
 
+@long
 def test_environment_of_root_does_not_come_along(shop: Machine) -> None:
     script = "import json, os; print(json.dumps(dict(os.environ)))"
     hostile = "LD_LIBRARY_PATH=/tmp PYTHONSTARTUP=/tmp/x SECRET_OF_ROOT=1 SSH_AUTH_SOCK=/x SUDO_USER=x"
@@ -131,13 +138,15 @@ def test_environment_of_root_does_not_come_along(shop: Machine) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ("ln -sf /etc/shadow {}", "cannot be read as shop"),
         ("rm {0}; mkfifo {0}", "is no plain file"),
-        ("rm {0}; mkdir {0}", "is no plain file"),
-        ("rm {0}; python3 -c \"import socket; socket.socket(1).bind('{0}')\"", "cannot be read as shop"),
-        ("truncate -s 1T {}", "is larger than 16777216 bytes"),
-        ("chown root {0}; chmod 600 {0}", "cannot be read as shop"),
-        ("mv {0} {0}.x; ln {0}.x {0}; python3 -c 'print(\"[\" * 10**6)' > {0}", "is no JSON"),
+        *only_long(
+            ("ln -sf /etc/shadow {}", "cannot be read as shop"),
+            ("rm {0}; mkdir {0}", "is no plain file"),
+            ("rm {0}; python3 -c \"import socket; socket.socket(1).bind('{0}')\"", "cannot be read as shop"),
+            ("truncate -s 1T {}", "is larger than 16777216 bytes"),
+            ("chown root {0}; chmod 600 {0}", "cannot be read as shop"),
+            ("mv {0} {0}.x; ln {0}.x {0}; python3 -c 'print(\"[\" * 10**6)' > {0}", "is no JSON"),
+        ),
     ],
 )
 def test_what_lies_in_the_place_of_rules_json(shop: Machine, spoil: str, said: str) -> None:
@@ -155,11 +164,13 @@ def test_what_lies_in_the_place_of_rules_json(shop: Machine, spoil: str, said: s
     ("spoil", "said"),
     [
         ("chown shop /etc/linod/shop.toml", "/etc/linod/shop.toml belongs to shop"),
-        ("chmod g+w /etc/linod/shop.toml", "/etc/linod/shop.toml can be written by others than root"),
-        ("chmod o+w /etc/linod", "/etc/linod can be written by others than root"),
-        ("chown shop /etc/linod", "/etc/linod belongs to shop"),
-        ("mv /etc/linod/shop.toml /srv/x && ln -s /srv/x /etc/linod/shop.toml", "is a symbolic link"),
-        ("rm /etc/linod/shop.toml && mkfifo /etc/linod/shop.toml", "is no plain file"),
+        *only_long(
+            ("chmod g+w /etc/linod/shop.toml", "/etc/linod/shop.toml can be written by others than root"),
+            ("chmod o+w /etc/linod", "/etc/linod can be written by others than root"),
+            ("chown shop /etc/linod", "/etc/linod belongs to shop"),
+            ("mv /etc/linod/shop.toml /srv/x && ln -s /srv/x /etc/linod/shop.toml", "is a symbolic link"),
+            ("rm /etc/linod/shop.toml && mkfifo /etc/linod/shop.toml", "is no plain file"),
+        ),
     ],
 )
 def test_site_file_must_be_roots(shop: Machine, spoil: str, said: str) -> None:

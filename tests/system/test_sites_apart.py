@@ -11,8 +11,6 @@ from linod_systemd.visible import visible
 from tests.machine import Machine
 from tests.system.support import ended_job, jobs
 
-pytestmark = pytest.mark.long
-
 READS_THE_JOURNAL = """
 import json, pathlib
 from systemd import journal
@@ -31,6 +29,7 @@ OWN_COLOURS = re.compile(r"\x1b\[(0|1|31|32|1;31|1;32)m")  # of rich, for a stat
 PYTHON = "/opt/linod/bin/python"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path",
     [
@@ -46,6 +45,7 @@ def test_files_of_a_site_are_its_own(shop: Machine, path: str) -> None:
     assert shop.run("test", "-r", own, user="linod", check=False).returncode == 1
 
 
+@pytest.mark.long
 def test_commands_for_another_site_are_refused(shop: Machine) -> None:
     for command in (
         "linod --site default jobs",
@@ -57,6 +57,7 @@ def test_commands_for_another_site_are_refused(shop: Machine) -> None:
         assert "belongs to the user linod, this is shop" in done.stderr
 
 
+@pytest.mark.long
 def test_supervisor_sees_nothing_of_the_hosts_journal(shop: Machine) -> None:
     """Tried from inside its unit, with all that its unit gives it."""
     shop.write("/srv/shop/reads.py", READS_THE_JOURNAL)
@@ -90,6 +91,7 @@ def test_a_site_is_told_what_its_own_units_logged_and_no_more(shop: Machine) -> 
     assert "forged" not in ask("shop", "shop", ids["shop"])[1]
 
 
+@pytest.mark.long
 def test_names_that_look_like_other_units_collide_with_none(shop: Machine) -> None:
     """Two sites, `a` and `a_b`, and the default one, whose prefix is that of all."""
     names = (
@@ -140,6 +142,7 @@ def test_secrets_stay_where_they_are(shop: Machine) -> None:
         assert word not in json.dumps(jobs(shop, site="shop"))
 
 
+@pytest.mark.long
 def test_environment_file_in_the_sites_own_folder_leads_to_no_file_of_roots(shop: Machine) -> None:
     """systemd reads EnvironmentFile= as root: a link there would give a job what only root may read."""
     shop.write("/srv/shop/shop.env", "SECRET=12345\n")
