@@ -58,19 +58,27 @@ def machine(workshop: Workshop, base: Path, installed: str) -> Iterator[Machine]
 
 @pytest.fixture(scope="session")
 def with_shop(workshop: Workshop, base: Path, installed: str) -> str:
-    """The layer with a second site, ``shop``, whose procedures misbehave."""
+    """The layer with the site ``shop``, whose procedures misbehave, in the place of the demo site."""
     with Machine(workshop, base, [installed]) as machine:
-        await_supervisor(machine, "default")
+        machine.sh("cp /etc/linod/default.toml /root/ && linod uninstall-site default")
         add_shop(machine)
         return machine.snapshot()
 
 
 @pytest.fixture
 def shop(workshop: Workshop, base: Path, installed: str, with_shop: str) -> Iterator[Machine]:
-    """A fresh machine on which both sites run."""
+    """A fresh machine on which that site runs."""
     with Machine(workshop, base, [installed, with_shop]) as made:
         await_supervisor(made, "shop")
         yield made
+
+
+@pytest.fixture
+def both_sites(shop: Machine) -> Machine:
+    """The same with the demo site beside it, as ``default``."""
+    shop.sh("mv /root/default.toml /etc/linod/ && linod-generate-units && systemctl daemon-reload")
+    await_supervisor(shop, "default")
+    return shop
 
 
 @pytest.fixture

@@ -149,15 +149,17 @@ def test_environment_of_root_does_not_come_along(shop: Machine) -> None:
         ),
     ],
 )
-def test_what_lies_in_the_place_of_rules_json(shop: Machine, spoil: str, said: str) -> None:
-    shop.sh("systemctl stop linod.target linod-generate@shop.service")
-    shop.sh(spoil.format("/var/lib/linod/shop/rules.json"))
+def test_what_lies_in_the_place_of_rules_json(both_sites: Machine, spoil: str, said: str) -> None:
+    both_sites.sh("systemctl stop linod.target linod-generate@shop.service")
+    both_sites.sh(spoil.format("/var/lib/linod/shop/rules.json"))
     began = time.monotonic()
-    done = shop.run("linod-generate-units", check=False, timeout=30)
+    done = both_sites.run("linod-generate-units", check=False, timeout=30)
     assert time.monotonic() - began < 20
     assert done.returncode in (1, 2)
     assert said in done.stderr and "root:" not in done.stderr
-    assert shop.sh("ls /etc/systemd/system/linod-shop-ticks.timer /etc/systemd/system/linod-checkdata.timer")
+    assert both_sites.sh(
+        "ls /etc/systemd/system/linod-shop-ticks.timer /etc/systemd/system/linod-checkdata.timer"
+    )
 
 
 @pytest.mark.parametrize(

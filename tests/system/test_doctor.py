@@ -22,36 +22,36 @@ def wrong(machine: Machine, *sites: str) -> dict[str, str]:
 
 
 @pytest.mark.long
-def test_each_trouble_is_told_with_its_remedy(shop: Machine) -> None:
-    assert wrong(shop) == {}
-    said = shop.run("linod", "doctor", check=False).stdout
+def test_each_trouble_is_told_with_its_remedy(both_sites: Machine) -> None:
+    assert wrong(both_sites) == {}
+    said = both_sites.run("linod", "doctor", check=False).stdout
     assert (
         "ok     shop: its database is migrated" in said and "ok     default: its supervisor is alive" in said
     )
 
-    shop.sh("systemctl stop linod.target")
-    assert "linod.target is active" in wrong(shop, "shop")
-    shop.sh("systemctl start linod.target")
-    shop.poll(lambda: wrong(shop) == {}, 30, "all to be well again")
+    both_sites.sh("systemctl stop linod.target")
+    assert "linod.target is active" in wrong(both_sites, "shop")
+    both_sites.sh("systemctl start linod.target")
+    both_sites.poll(lambda: wrong(both_sites) == {}, 30, "all to be well again")
 
-    shop.sh("rm /etc/systemd/system/linod-shop-ticks.timer; chown root /var/lib/linod/shop")
-    found = wrong(shop, "shop")
+    both_sites.sh("rm /etc/systemd/system/linod-shop-ticks.timer; chown root /var/lib/linod/shop")
+    found = wrong(both_sites, "shop")
     assert found["/var/lib/linod/shop belongs to shop"] == "chown -R shop /var/lib/linod/shop"
     assert "its units are in place and as generated" in found
-    shop.sh("chown shop /var/lib/linod/shop && linod-generate-units && systemctl daemon-reload")
+    both_sites.sh("chown shop /var/lib/linod/shop && linod-generate-units && systemctl daemon-reload")
 
-    shop.run("linod-run", "--site", "shop", "fails", check=False)
-    shop.sh("sed -i s/shop.settings/shop.nowhere/ /etc/linod/shop.toml")
-    found = wrong(shop, "shop")
+    both_sites.run("linod-run", "--site", "shop", "fails", check=False)
+    both_sites.sh("sed -i s/shop.settings/shop.nowhere/ /etc/linod/shop.toml")
+    found = wrong(both_sites, "shop")
     assert "ModuleNotFoundError" in found["it does not load"]
-    shop.sh("sed -i s/shop.nowhere/shop.settings/ /etc/linod/shop.toml")
-    found = wrong(shop, "shop")
+    both_sites.sh("sed -i s/shop.nowhere/shop.settings/ /etc/linod/shop.toml")
+    found = wrong(both_sites, "shop")
     assert any("fails: it was cancelled by a failure" in what for what in found), found
 
-    shop.sh("sed -i 's/^user = .*/user = \"nobody_here\"/' /etc/linod/shop.toml")
-    assert any("'nobody_here'" in what for what in wrong(shop, "shop"))
-    assert wrong(shop, "default") == {}
-    assert wrong(shop, "nowhere") == {
+    both_sites.sh("sed -i 's/^user = .*/user = \"nobody_here\"/' /etc/linod/shop.toml")
+    assert any("'nobody_here'" in what for what in wrong(both_sites, "shop"))
+    assert wrong(both_sites, "default") == {}
+    assert wrong(both_sites, "nowhere") == {
         "site 'nowhere' is not configured": "write /etc/linod/nowhere.toml with the keys "
         "user, settings, python, directory"
     }

@@ -216,6 +216,7 @@ def test_ctrl_c_stops_the_unit(shop: Machine) -> None:
 
 
 def test_another_user_is_told_what_to_do(shop: Machine) -> None:
+    shop.sh("mv /root/default.toml /etc/linod/")
     done = shop.run("linod-run", "--site", "default", "checkdata", user="shop", check=False)
     assert done.returncode == 1
     assert "belongs to the user linod, this is shop" in done.stderr
@@ -266,13 +267,15 @@ def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> N
 
 
 @pytest.mark.long
-def test_logrotate_rotates_each_sites_log_as_its_user(shop: Machine) -> None:
-    shop.sh("command -v logrotate || { apt-get update -qq && apt-get install -qq logrotate; }")
-    shop.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
-    ended_job(shop, "ticks")
-    shop.sh("logrotate --force /etc/logrotate.d/linod")
-    assert shop.sh("stat -c '%U %n' /var/log/linod/*/lino.log.1").split() == [
+def test_logrotate_rotates_each_sites_log_as_its_user(both_sites: Machine) -> None:
+    both_sites.sh("command -v logrotate || { apt-get update -qq && apt-get install -qq logrotate; }")
+    both_sites.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
+    ended_job(both_sites, "ticks")
+    both_sites.sh("logrotate --force /etc/logrotate.d/linod")
+    assert both_sites.sh("stat -c '%U %n' /var/log/linod/*/lino.log.1").split() == [
         *("linod", "/var/log/linod/default/lino.log.1"),
         *("shop", "/var/log/linod/shop/lino.log.1"),
     ]
-    shop.poll(lambda: "ticks" in shop.sh("cat /var/log/linod/shop/lino.log", check=False), 20, "the new file")
+    both_sites.poll(
+        lambda: "ticks" in both_sites.sh("cat /var/log/linod/shop/lino.log", check=False), 20, "the new file"
+    )

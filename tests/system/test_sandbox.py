@@ -46,7 +46,7 @@ def run(machine: Machine, rule: str) -> dict[str, Any]:
 def test_exposure_of_every_unit(shop: Machine) -> None:
     """``--threshold`` is ten times the exposure; systemd-analyze fails above it."""
     units = [
-        *("linod-shop-ticks.service", "linod-checkdata.service", "linod-supervisor@shop.service"),
+        *("linod-shop-ticks.service", "linod-supervisor@shop.service"),
         *("linod-failure-shop@ticks.service", "linod-generate@shop.service", "linod-journal-shop@x.service"),
         *("linod-ended-shop@ticks.service",),
     ]

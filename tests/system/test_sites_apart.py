@@ -37,22 +37,22 @@ PYTHON = "/opt/linod/bin/python"
         *("/var/log/linod/default", "/var/log/linod/default/lino.log", "/var/lib/linod/default/locks"),
     ],
 )
-def test_files_of_a_site_are_its_own(shop: Machine, path: str) -> None:
-    assert shop.run("test", "-r", path).returncode == 0
-    assert shop.run("test", "-r", path, user="shop", check=False).returncode == 1
+def test_files_of_a_site_are_its_own(both_sites: Machine, path: str) -> None:
+    assert both_sites.run("test", "-r", path).returncode == 0
+    assert both_sites.run("test", "-r", path, user="shop", check=False).returncode == 1
     own = path.replace("default", "shop")
-    assert shop.run("test", "-r", own, user="shop", check=False).returncode == 0
-    assert shop.run("test", "-r", own, user="linod", check=False).returncode == 1
+    assert both_sites.run("test", "-r", own, user="shop", check=False).returncode == 0
+    assert both_sites.run("test", "-r", own, user="linod", check=False).returncode == 1
 
 
 @pytest.mark.long
-def test_commands_for_another_site_are_refused(shop: Machine) -> None:
+def test_commands_for_another_site_are_refused(both_sites: Machine) -> None:
     for command in (
         "linod --site default jobs",
         "linod --site default status",
         "linod-run --site default checkdata",
     ):
-        done = shop.run(*command.split(), user="shop", check=False)
+        done = both_sites.run(*command.split(), user="shop", check=False)
         assert done.returncode == 1
         assert "belongs to the user linod, this is shop" in done.stderr
 
@@ -69,14 +69,14 @@ def test_supervisor_sees_nothing_of_the_hosts_journal(shop: Machine) -> None:
     assert json.loads(shop.read("/var/lib/linod/shop/seen")) == []
 
 
-def test_a_site_is_told_what_its_own_units_logged_and_no_more(shop: Machine) -> None:
+def test_a_site_is_told_what_its_own_units_logged_and_no_more(both_sites: Machine) -> None:
     def invocation(unit: str) -> str:
-        shop.sh(f"systemctl start {unit}")
-        return shop.sh(f"systemctl show --property=InvocationID --value {unit}").strip()
+        both_sites.sh(f"systemctl start {unit}")
+        return both_sites.sh(f"systemctl show --property=InvocationID --value {unit}").strip()
 
     def ask(user: str, site: str, invocation_id: str) -> tuple[int, str]:
         command = (PYTHON, "-c", ASKS, f"/run/linod/{site}.journal", invocation_id)
-        done = shop.run(*command, user=user, check=False)
+        done = both_sites.run(*command, user=user, check=False)
         return done.returncode, done.stdout
 
     ids = {"shop": invocation("linod-shop-ticks.service"), "linod": invocation("linod-checkdata.service")}
@@ -87,7 +87,9 @@ def test_a_site_is_told_what_its_own_units_logged_and_no_more(shop: Machine) -> 
     assert ask("shop", "shop", ids["linod"]) == (0, "\n")
     assert ask("linod", "default", ids["shop"]) == (0, "\n")
     assert ask("shop", "default", ids["linod"])[0] == 1  # not allowed to connect
-    shop.run("logger", "--journald", user="linod", input=f"MESSAGE=forged\nINVOCATION_ID={ids['shop']}\n")
+    both_sites.run(
+        "logger", "--journald", user="linod", input=f"MESSAGE=forged\nINVOCATION_ID={ids['shop']}\n"
+    )
     assert "forged" not in ask("shop", "shop", ids["shop"])[1]
 
 
