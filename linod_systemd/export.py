@@ -52,6 +52,8 @@ def export(site: conf.Site | None = None) -> bool:
             text = wanted_text(site)
             if _read(site.rules_file) == text:
                 return False
+            # Asked before, too: who dies in between has asked, and root's side waits before it reads.
+            request_folder.ask_for_export(site)
             files.write_atomically(site.rules_file, text, mode=0o640)
             request_folder.ask_for_export(site)
     except OSError as error:

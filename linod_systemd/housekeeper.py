@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable
 
-from linod_systemd import conf, request_folder, unitnames
+from linod_systemd import conf, unitnames
 from linod_systemd.chore import Chore, Report
 from linod_systemd.errors import LinodError
 from linod_systemd.watch import Watch
@@ -18,7 +18,6 @@ LOOK_SECONDS = 0.1  # until a job that has ended without a word is looked at
 SETTLE_SECONDS = 0.5  # until systemd is asked again how it ended
 RETRY_SECONDS = 1.0  # until the database is asked again that was away; doubled each time
 MOST_RETRY_SECONDS = 4.0  # so that what waits for it is written soon after its return
-RELIST_SECONDS = 6 * 3600.0  # root's side is asked this often to list dates anew that run out
 CHORE_SECONDS = 240.0  # more than a check ever takes: it hangs
 
 
@@ -33,7 +32,6 @@ class Housekeeper:
         self.check_every = check_seconds if site.preload else COLD_CHECK_SECONDS
         self.next_check = time.monotonic() + self.check_every
         self._unsettled: dict[str, float] = {}  # locks whose holders have ended, and when that is looked at
-        self._next_relist = 0.0
         self._last_error = ""
         self._retry = RETRY_SECONDS
 
@@ -90,7 +88,6 @@ class Housekeeper:
             self._unsettled[""] = now + SETTLE_SECONDS
         if chore.name != "settle":
             self.next_check = now + self.check_every
-            self._remind()
         if report.error:
             if report.error != self._last_error:
                 logger.error("%s", report.error)
@@ -102,14 +99,3 @@ class Housekeeper:
             self.next_check = now  # whose report says how things are now
         self._last_error = report.error
         return report
-
-    def _remind(self) -> None:
-        """Ask root's side to look at the rules, now and then: what it listed date by date has an end."""
-        if time.monotonic() < self._next_relist:
-            return
-        try:
-            request_folder.ask_for_export(self.site)
-        except OSError as error:
-            logger.error("%s cannot be written: %s", self.site.request_directory, error)
-            return
-        self._next_relist = time.monotonic() + RELIST_SECONDS
