@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.machine import SOURCE, Machine, Workshop
-from tests.system.support import active_timers, failed_units, jobs
+from tests.machine import CHECKOUT, SOURCE, Machine, Workshop
+from tests.system.support import active_timers, failed_units, jobs, rules
 
 OURS = f"find / -xdev -path {SOURCE} -prune -o -name '*linod*' -print | sort"
 
@@ -26,6 +28,27 @@ def test_again_upgrades_and_keeps_what_is_the_users(machine: Machine) -> None:
     assert [job["status"] for job in jobs(machine, "clear_seen_messages")] == ["success"]
     machine.poll(lambda: len(active_timers(machine)) == 6, 20, "six timers")
     assert failed_units(machine) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_from_the_commit_before_it_upgrades(workshop: Workshop, base: Path) -> None:
+    """On a root that has none of our packages yet, where the base is a plain one."""
+    before = subprocess.run(["git", "archive", "HEAD~1"], cwd=CHECKOUT, check=True, capture_output=True)
+    packed = base64.b64encode(before.stdout).decode()
+    with Machine(workshop, base) as machine:
+        machine.run("sh", "-c", "mkdir /root/before && base64 -d | tar -x -C /root/before", input=packed)
+        machine.sh("cd /root/before && ./install.sh", timeout=580)
+        machine.sh("linod-run clear_seen_messages && linod cancel checkdata")
+        drop_in = "/etc/systemd/system/linod-checksummaries.service.d/nice.conf"
+        machine.write(drop_in, "[Service]\nNice=7\n")
+        machine.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
+        assert [job["status"] for job in jobs(machine, "clear_seen_messages")] == ["success"]
+        assert rules(machine)["checkdata"]["cancelled_by"] == "person"
+        assert machine.run("systemctl", "show", "-P", "Nice", "linod-checksummaries").stdout == "7\n"
+        machine.poll(lambda: len(active_timers(machine)) == 6, 20, "six timers")
+        assert "0 changed" in machine.sh("linod-generate-units")
+        assert failed_units(machine) == []
 
 
 def test_uninstall_keeps_the_data_and_purge_leaves_no_file(
