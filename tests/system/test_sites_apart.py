@@ -95,7 +95,7 @@ def test_a_site_is_told_what_its_own_units_logged_and_no_more(both_sites: Machin
 
 @pytest.mark.long
 def test_names_that_look_like_other_units_collide_with_none(shop: Machine) -> None:
-    """Two sites, `a` and `a_b`, and the default one, whose prefix is that of all."""
+    """Sites `a`, `a_b` and `supervisor`, and the default one, whose prefix is that of all."""
     names = (
         "shop-ticks",
         "b-c",
@@ -106,7 +106,8 @@ def test_names_that_look_like_other_units_collide_with_none(shop: Machine) -> No
         "journal-shop",
         "target",
     )
-    for site, prefix in (("default", "linod-"), ("a", "linod-a-"), ("a_b", "linod-a_b-")):
+    prefixes = {site: f"linod-{site}-" for site in ("a", "a_b", "supervisor")} | {"default": "linod-"}
+    for site, prefix in prefixes.items():
         listed = [{"name": name, "start_date": "2026-01-31"} for name in names]
         document = {"version": 1, "site": site, "timezone": "UTC", "rules": listed}
         shop.write(f"/tmp/{site}.json", json.dumps(document))
@@ -116,7 +117,7 @@ def test_names_that_look_like_other_units_collide_with_none(shop: Machine) -> No
             first = shop.sh(f"head -1 '/tmp/units/{stem}.service'")
             assert f"for site {site}." in first
             assert f'--site {site} --here -- "{name}"' in shop.read(f"/tmp/units/{stem}.service")
-    assert len(shop.sh("ls /tmp/units/linod-*.timer").split()) == 3 * len(names)
+    assert len(shop.sh("ls /tmp/units/linod-*.timer").split()) == len(prefixes) * len(names)
     assert "-m linod_systemd.cli --site a supervise" in shop.read("/tmp/units/linod-supervisor@a.service")
 
 
