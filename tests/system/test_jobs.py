@@ -106,6 +106,21 @@ def test_odd_bytes_do_no_harm_and_forge_nothing(shop: Machine) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("name", ["50%n of %h", '$HOME; "q" \\ \'', "-x", "@y", "!z", "a/b", "é🎉"])
+def test_signs_that_systemd_reads_are_a_name_to_us(shop: Machine, name: str) -> None:
+    create = f"JobRule.objects.create(name={name!r}, procedure='says_this_and_that', every_unit='never')"
+    script = f"from linod_systemd.models import JobRule; {create}"
+    shop.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", script)
+    escaped = shop.run("systemd-escape", "--", name).stdout.strip() if "/" not in name else r"a\x2fb"
+    unit = f"linod-shop-{escaped}.service"
+    shop.poll(lambda: show(shop, unit, "LoadState") == "loaded", 20, "its unit")
+    assert show(shop, unit, "Description") == f"Job of the rule “{name}” of site shop"
+    shop.run("systemctl", "start", unit)
+    assert [(job["rule"], job["status"]) for job in jobs(shop, name, "shop")] == [(name, "success")]
+    assert shop.run("linod-run", "--site", "shop", "--", name).stdout == "printed ✓\n"
+
+
+@pytest.mark.long
 def test_flood_is_kept_in_bounds(shop: Machine) -> None:
     """200,000 lines of 100 bytes, and one of 5 MB."""
     start(shop, "floods")
