@@ -13,8 +13,9 @@ OFF = "[Unit]\nConditionPathExists=/nowhere\n"
 
 def jobs(machine: Machine, rule: str = "", site: str = "default") -> list[dict[str, Any]]:
     """The jobs of a rule (of all), latest first."""
+    asked = ["--", rule] if rule else []
     found: list[dict[str, Any]] = json.loads(
-        machine.run("linod", "--site", site, "jobs", *([rule] if rule else []), "-n", "1000", "--json").stdout
+        machine.run("linod", "--site", site, "jobs", "-n", "1000", "--json", *asked).stdout
     )
     return found
 
