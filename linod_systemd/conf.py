@@ -6,6 +6,7 @@ Nothing here imports Django or code of a site.
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import sys
 import tomllib
@@ -95,21 +96,19 @@ def _check_user(path: Path, user: str, *, as_root: bool) -> None:
     """systemd drops a User= that it holds for invalid, with a warning, and runs the service as root."""
     if not USER_NAME.fullmatch(user):
         raise RefusedSite(f"{path}: user is {user!r:.80}", "name a user: a letter first, not a number")
-    if user == "root" and not as_root:
-        raise _root_refused(path)
+    if _is_root(user) and not as_root:
+        raise RefusedSite(
+            f"{path}: a site does not run as root",
+            "make a user for it: useradd --system …; or, if you mean it: as_root = true",
+        )
 
 
-def _root_refused(path: Path) -> RefusedSite:
-    return RefusedSite(
-        f"{path}: a site does not run as root",
-        "make a user for it: useradd --system …; or, if you mean it: as_root = true",
-    )
-
-
-def check_root(site: Site) -> None:
-    """:raises RefusedSite: for a site whose user turned out to be root, and that does not say so."""
-    if not site.as_root:
-        raise _root_refused(site_file(site.name))
+def _is_root(user: str) -> bool:
+    """Whether this is root, also by another name."""
+    try:
+        return pwd.getpwnam(user).pw_uid == 0
+    except KeyError:
+        return user == "root"
 
 
 def _check_text(path: Path, key: str, text: object) -> None:

@@ -58,17 +58,14 @@ def enter(site: conf.Site, module: str, arguments: Sequence[str]) -> None:
 
 
 def account_of(site: conf.Site) -> pwd.struct_passwd:
-    """:raises RefusedSite: where the site's user does not exist, or is root by another name."""
+    """:raises RefusedSite: where the site's user does not exist."""
     try:
-        account = pwd.getpwnam(site.user)
+        return pwd.getpwnam(site.user)
     except KeyError:
         raise RefusedSite(
             f"the user {site.user!r} of the site {site.name!r} does not exist",
             f"make it (useradd --system {site.user}), or correct {conf.site_file(site.name)}",
         ) from None
-    if account.pw_uid == 0 and site.configured:
-        conf.check_root(site)
-    return account
 
 
 def site_environment(site: conf.Site, account: pwd.struct_passwd) -> dict[str, str]:

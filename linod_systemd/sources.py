@@ -52,11 +52,12 @@ def sites(name: str | None) -> list[conf.Site]:
     """The site of this name, or all that this user may generate for."""
     if name is not None:
         return [conf.find_site(name)]
-    mine = [site for site in conf.configured_sites() if os.geteuid() == 0 or site.user == conf.user_name()]
-    if not mine and (troubles := conf.read_sites()[1]):
-        raise troubles[0]
+    known, troubles = conf.read_sites()
+    mine = [site for site in known if os.geteuid() == 0 or site.user == conf.user_name()]
     if mine:
         return mine
+    if troubles:
+        raise troubles[0]
     if os.geteuid() == 0:
         return [] if any(conf.config_directory().glob("*.toml")) else [conf.demo_site()]
     settings = os.environ.get("DJANGO_SETTINGS_MODULE", conf.DEMO_SETTINGS)

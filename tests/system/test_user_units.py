@@ -14,7 +14,6 @@ pytestmark = pytest.mark.long
 AS_USER = "export XDG_RUNTIME_DIR=/run/user/$(id -u) HOME=/home/shop; cd;"
 SETTINGS = """
 INSTALLED_APPS += ["linod_systemd", "own"]
-import os
 DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
 """
 PROCEDURES = """
