@@ -65,13 +65,18 @@ def test_hostile_rules_are_refused_by_name_or_harmless(machine: Machine, hostile
 
 
 class Batch:
-    """Hostile rules of a site, and for each a harmless twin: the same but for its name and procedure."""
+    """Hostile rules of a site, and for each a harmless twin: the same but for its name and procedure.
+
+    The twin has no procedure: one of a control character is refused, whatever else the rule says.
+    """
 
     def __init__(self, machine: Machine, site: str, rules: list[Rule]) -> None:
         self.machine = machine
         self.site = site
         self.rules = rules
-        self.twins = {_likeness(rule): {**rule, "name": f"twin{n}"} for n, rule in enumerate(rules)}
+        self.twins = {
+            _likeness(rule): {**_without_names(rule), "name": f"twin{n}"} for n, rule in enumerate(rules)
+        }
         self.said = self._generate()
         self.files = set(machine.sh(f"cd {UNITS} && ls -d linod-{site}-*").split())
         self.stems = self._stems([rule["name"] for rule in (*rules, *self.twins.values())])
@@ -203,5 +208,9 @@ def _beginning(name: str) -> str:
     return f"rule {found[0]}"
 
 
+def _without_names(rule: Rule) -> Rule:
+    return {key: value for key, value in rule.items() if key not in ("name", "procedure")}
+
+
 def _likeness(rule: Rule) -> str:
-    return json.dumps({key: value for key, value in rule.items() if key not in ("name", "procedure")})
+    return json.dumps(_without_names(rule))
