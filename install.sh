@@ -317,9 +317,9 @@ do_test() {
     step format .venv/bin/python -m ruff format --check .
     step mypy .venv/bin/python -m mypy
     step shellcheck shellcheck install.sh .ci/run
-    step unit .venv/bin/python -m pytest -q tests/unit
-    step integration .venv/bin/python -m pytest -q tests/integration
-    step system .venv/bin/python -m pytest -q tests/system
+    step unit .venv/bin/python -m pytest -q -n 2 tests/unit
+    step integration .venv/bin/python -m pytest -q -n 2 tests/integration
+    step system .venv/bin/python -m pytest -q -n 2 tests/system
     printf '%s\n' '' "${SUMMARY[@]}"
     return $FAILED
 }
