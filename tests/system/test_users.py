@@ -36,11 +36,12 @@ FOUR = """
 from datetime import timedelta
 from linod_systemd import clock
 from linod_systemd.models import JobRule
-for name in ("masked", "deleted", "cancelled", "new", "well"):
+names = ("masked", "deleted", "cancelled", "well")
+for name in (*names, "new"):
     how = {"every_unit": "secondly", "cancelled": name == "cancelled"}
     JobRule.objects.create(name=name, procedure="clear_seen_messages", **how)
 JobRule.objects.filter(name="new").update(every_unit="daily", start_time="00:00")
-JobRule.objects.exclude(name="new").update(live_since=clock.now() - timedelta(seconds=40))
+JobRule.objects.filter(name__in=names).update(live_since=clock.now() - timedelta(seconds=40))
 """
 
 
@@ -97,6 +98,7 @@ def test_silence_is_told(shop: Machine) -> None:
         done = shop.run("linod", "--site", "shop", "status", "--json", check=False)
         found = {rule["name"] for rule in json.loads(done.stdout) if rule["overdue"]}
         assert (done.returncode == 1) == bool(found)
+        print(f"overdue: {found}")
         return found
 
     shop.poll(lambda: told() == {"masked", "deleted"}, 30, "both to be overdue, and no other")
