@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable
 
-from linod_systemd import conf, unitnames
+from linod_systemd import conf, slot, unitnames
 from linod_systemd.chore import Chore, Report
 from linod_systemd.errors import LinodError
 from linod_systemd.watch import Watch
@@ -31,6 +32,7 @@ class Housekeeper:
         self.chore: Chore | None = None
         self.check_every = check_seconds if site.preload else COLD_CHECK_SECONDS
         self.next_check = time.monotonic() + self.check_every
+        self._look_back = math.inf  # when what was about to start at the beginning has started, or never will
         self._unsettled: dict[str, float] = {}  # locks whose holders have ended, and when that is looked at
         self._last_error = ""
         self._retry = RETRY_SECONDS
@@ -40,13 +42,15 @@ class Housekeeper:
         """When there is something to do, if nothing comes from outside."""
         if self.chore is not None:
             return self.chore.until
-        return min([self.next_check, *self._unsettled.values()])
+        return min([self.next_check, self._look_back, *self._unsettled.values()])
 
     def due_chore(self) -> str:
         """The chore that is due now, or nothing."""
         now = time.monotonic()
         if now >= self.next_check:
             return "check"
+        if now >= self._look_back:
+            return "look_back"
         return "settle" if self._unsettled and now >= min(self._unsettled.values()) else ""
 
     def begin(self, name: str, held: Iterable[int]) -> None:
@@ -86,8 +90,12 @@ class Housekeeper:
         now = time.monotonic()
         if not report.settled:
             self._unsettled[""] = now + SETTLE_SECONDS
-        if chore.name != "settle":
+        if chore.name in ("set_up", "check"):
             self.next_check = now + self.check_every
+        if chore.name == "set_up":
+            self._look_back = now + slot.PROMPT.total_seconds()
+        if chore.name == "look_back":
+            self._look_back = now + self._retry if report.error else math.inf
         if report.error:
             if report.error != self._last_error:
                 logger.error("%s", report.error)

@@ -55,7 +55,7 @@ def set_up(site: conf.Site) -> Report:
     export.export(site)
     settled = _end_rows(site)
     owed.request(site)
-    look_back()
+    _note_missed()
     return Report(status_line(), settled=settled)
 
 
@@ -110,8 +110,14 @@ def _end_rows(site: conf.Site) -> bool:
     return settled
 
 
-def look_back() -> None:
-    """Note what was missed by rules that don't make up for it; those that do look back as they run."""
+def look_back(site: conf.Site) -> Report:
+    """Note what was missed right before the supervisor started, once it can't be about to start any more."""
+    _note_missed()
+    return Report()
+
+
+def _note_missed() -> None:
+    """For rules that don't make up for it; those that do look back as they run."""
     until = clock.utc_now() - slot.PROMPT  # what has just come may be about to start
     for rule in store.current().rules():
         if not rule.rule.cancelled and not rule.rule.makes_up:
@@ -133,4 +139,9 @@ def status_line() -> str:
     return f"{len(rules)} rules, {cancelled} cancelled, {running} running, last failure: {failed}"
 
 
-CHORES: dict[str, Callable[[conf.Site], Report]] = {"set_up": set_up, "check": check, "settle": settle}
+CHORES: dict[str, Callable[[conf.Site], Report]] = {
+    "set_up": set_up,
+    "look_back": look_back,
+    "check": check,
+    "settle": settle,
+}

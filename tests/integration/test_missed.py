@@ -132,8 +132,8 @@ def test_the_supervisor_looks_back_for_rules_that_make_up_for_nothing(rule: JobR
         name="days", procedure="checkdata", every_unit="daily", start_date=date(2026, 1, 1)
     )
     _live_since(makes_up, NOW - timedelta(days=3))
-    look_back()
-    look_back()
+    look_back(conf.this_site())
+    look_back(conf.this_site())
     assert set(Job.objects.filter(status="skipped").values_list("rule_name", flat=True)) == {"minutes"}
     assert "timer" in skipped()[0]
 

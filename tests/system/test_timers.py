@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 
 import pytest
 
 from tests.machine import Machine
-from tests.system.support import active_timers, failed_units, jobs, show, switch_off
+from tests.system.support import active_timers, failed_units, jobs, rules, show, switch_off
 
 SEVEN = {
     "linod-clear_too_old_job_history",
@@ -156,6 +157,29 @@ def test_missed_run_is_made_up_for_once_at_boot(machine: Machine) -> None:
     found = machine.poll(lambda: jobs(machine, "checkdata"), 30, "the job that was missed")
     assert [job["trigger"] for job in found] == ["catch_up"]
     assert found[0]["scheduled_for"] is not None
+
+
+@pytest.mark.long  # what came within a minute before the supervisor's start is looked for a minute after it
+def test_what_came_right_before_the_boot_is_told(machine: Machine) -> None:
+    live_long_ago(machine, "checkdata")
+    seconds = 12
+    at = machine.sh(f"date -u -d '+{seconds} seconds' +%T").strip()
+    script = (
+        "from linod_systemd.models import JobRule\n"
+        "rule = JobRule.objects.get(name='checkdata')\n"
+        f"rule.start_time, rule.timezone, rule.catch_up = {at!r}, 'UTC', False\n"
+        "rule.save()\n"
+        "from datetime import timedelta; from django.utils import timezone\n"
+        "JobRule.objects.update(live_since=timezone.now() - timedelta(days=2))"
+    )
+    machine.run("linod", "manage", "shell", "-c", script)
+    machine.power_off()
+    time.sleep(seconds)
+    machine.boot()
+    found = machine.poll(lambda: jobs(machine, "checkdata"), 120, "the row of what was missed")
+    assert found[0]["status"] == "skipped" and f"{at}+00:00" in found[0]["reason"]
+    assert found[0]["reason"].endswith("the host was off, or its timer not running")
+    assert not rules(machine)["checkdata"]["overdue"]
 
 
 FROM_THE_FUTURE = """

@@ -98,8 +98,7 @@ def test_silence_is_told(shop: Machine) -> None:
         done = shop.run("linod", "--site", "shop", "status", "--json", check=False)
         found = {rule["name"] for rule in json.loads(done.stdout) if rule["overdue"]}
         assert (done.returncode == 1) == bool(found)
-        print(f"overdue: {found}")
-        return found
+        return found & {"masked", "deleted", "cancelled", "new", "well"}
 
     shop.poll(lambda: told() == {"masked", "deleted"}, 30, "both to be overdue, and no other")
     listed = rules(shop, "shop")["well"]
