@@ -22,6 +22,7 @@ from linod_systemd.visible import visible_line
 
 ASK_SECONDS = 120
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
+NO_MANAGER = ("", "offline")  # is-system-running(systemctl(1)): no manager answers
 VERSION = "from importlib.metadata import version; print(version('linod-systemd'))"
 
 
@@ -50,15 +51,18 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _all(name: str | None) -> Iterator[Finding]:
-    yield from _host()
+    own = _own_site(name)
+    yield from _host(per_user=own is not None)
     names = [name] if name else [path.stem for path in sorted(conf.config_directory().glob("*.toml"))]
+    if own is not None:
+        names = [own.name]
     if not names:
         yield Finding(
             "", "no site is configured", False, "sudo linod install-site NAME --settings … --user …"
         )
     for one in names:
         try:
-            site = conf.read_site(conf.site_file(conf.check_site_name(one)))
+            site = own or conf.read_site(conf.site_file(conf.check_site_name(one)))
             for check in SITE_CHECKS:
                 yield from check(site)
         except LinodError as error:
@@ -67,7 +71,18 @@ def _all(name: str | None) -> Iterator[Finding]:
             yield Finding(one, f"it does not answer in {ASK_SECONDS} s", False, " ".join(map(str, error.cmd)))
 
 
-def _host() -> Iterator[Finding]:
+def _own_site(name: str | None) -> Site | None:
+    """That of a user without root: it has no SITE.toml, and is run by the user's own systemd.
+
+    :raises LinodError: where there is no such site.
+    """
+    if os.geteuid() == 0:
+        return None
+    site = conf.find_site(name)
+    return None if site.configured else site
+
+
+def _host(*, per_user: bool) -> Iterator[Finding]:
     runs = systemd.is_running()
     yield Finding("", "systemd is PID 1", runs, "boot this host with systemd, or use: linod simulate")
     if not runs:
@@ -85,8 +100,21 @@ def _host() -> Iterator[Finding]:
         ["timedatectl", "show", "-p", "NTPSynchronized", "--value"], check=False
     ).strip()
     yield Finding("", "the clock is synchronised", synchronised == "yes", "timedatectl set-ntp true")
-    state = systemd.properties("linod.target", ["ActiveState"]).get("ActiveState", "unknown")
-    yield Finding("", "linod.target is active", state == "active", "systemctl enable --now linod.target")
+    if per_user:
+        lives = systemd.systemctl("is-system-running", per_user=True, check=False).strip() not in NO_MANAGER
+        yield Finding("", "your own systemd answers", lives, "log in with a session of your own, as by ssh")
+        if not lives:
+            return
+        linger = systemd.run(["loginctl", "show-user", conf.user_name(), "-P", "Linger"], check=False).strip()
+        what = "your jobs go on while you are not logged in"
+        yield Finding("", what, linger == "yes", "loginctl enable-linger")
+    state = systemd.properties("linod.target", ["ActiveState"], per_user=per_user).get("ActiveState")
+    remedy = f"{_systemctl(per_user)} enable --now linod.target"
+    yield Finding("", "linod.target is active", state == "active", remedy)
+
+
+def _systemctl(per_user: bool) -> str:
+    return "systemctl --user" if per_user else "systemctl"
 
 
 def _user(site: Site) -> Iterator[Finding]:
@@ -160,21 +188,22 @@ def _rules(site: Site) -> Iterator[Finding]:
 def _units(site: Site) -> Iterator[Finding]:
     if not systemd.is_running():
         return
+    per_user = not site.configured
     command = [sys.executable, "-m", "linod_systemd.generate", "--site", site.name, "--check"]
+    command += ["--user"] if per_user else []
     done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS)  # noqa: S603
-    remedy = "linod-generate-units && systemctl daemon-reload"
+    remedy = f"linod-generate-units{' --user' if per_user else ''} && {_systemctl(per_user)} daemon-reload"
     if done.returncode > 1:
         remedy = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else remedy
     yield Finding(site.name, "its units are in place and as generated", done.returncode == 0, remedy)
     pattern = re.escape(site.unit_prefix)
-    upheld = systemd.properties("linod.target", ["Upholds"]).get("Upholds", "").split()
+    upheld = systemd.properties("linod.target", ["Upholds"], per_user=per_user).get("Upholds", "").split()
     timers = [unit for unit in upheld if re.fullmatch(f"{pattern}.*\\.timer", unit)]
     others = [one for one in conf.configured_sites() if one.name != site.name]
     timers = [unit for unit in timers if not any(_is_closer(unit, site, other) for other in others)]
-    idle = [
-        unit for unit in timers if systemd.properties(unit, ["ActiveState"]).get("ActiveState") != "active"
-    ]
-    remedy = f"systemctl start {' '.join(idle)}"
+    states = {unit: systemd.properties(unit, ["ActiveState"], per_user=per_user) for unit in timers}
+    idle = [unit for unit, state in states.items() if state.get("ActiveState") != "active"]
+    remedy = f"{_systemctl(per_user)} start {' '.join(idle)}"
     yield Finding(site.name, f"its {len(timers)} timers are active", not idle, remedy)
 
 
@@ -187,11 +216,11 @@ def _supervisor(site: Site) -> Iterator[Finding]:
     if not systemd.is_running() or not site.supervisor:
         return
     unit = unitnames.supervisor(site.name)
-    shown = systemd.properties(unit, ["ActiveState", "StatusText"])
+    per_user = not site.configured
+    shown = systemd.properties(unit, ["ActiveState", "StatusText"], per_user=per_user)
+    remedy = f"journalctl {'--user-unit' if per_user else '-u'} {unit}"
     alive = shown.get("ActiveState") == "active"
-    yield Finding(
-        site.name, f"its supervisor is alive ({shown.get('StatusText', '')})", alive, f"journalctl -u {unit}"
-    )
+    yield Finding(site.name, f"its supervisor is alive ({shown.get('StatusText', '')})", alive, remedy)
 
 
 SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -52,6 +54,43 @@ def test_before_the_migration_it_says_what_to_do(typed: Command, tmp_path: Path)
     assert done.returncode == 1
     assert "is not migrated" in done.stderr and "linod --site default manage migrate" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_export_streams_every_job_oldest_first(typed: Command) -> None:
+    for _ in range(3):
+        typed("linod-run --here clear_seen_messages")
+    lines = typed("linod jobs --export | cat").stdout.splitlines()
+    exported = [json.loads(line) for line in lines]
+    assert len(exported) >= 3
+    assert [job["id"] for job in exported] == sorted(job["id"] for job in exported)
+    assert exported[::-1] == json.loads(typed("linod jobs -n 1000 --json").stdout)
+
+
+def test_silence_is_told_and_is_the_exit_code(typed: Command) -> None:
+    rules = "from linod_systemd.models import JobRule; from linod_systemd import clock; import datetime\n"
+    ago = "missed_after=3600, live_since=clock.now() - datetime.timedelta(hours=2)"
+    rule = "JobRule.objects.filter(name='send_pending_emails_daily')"
+    typed(f'linod manage shell -v0 -c "{rules}{rule}.update({ago})"')
+    done = typed("linod status")
+    assert done.returncode == 1
+    assert "send_pending_emails_daily: it has not succeeded since " in done.stderr
+    typed(f'linod manage shell -v0 -c "{rules}{rule}.update(missed_after=None)"')
+    assert "not succeeded" not in typed("linod status").stderr
+
+
+def test_locked_database_is_told_and_changes_nothing(typed: Command, root: Path, tmp_path: Path) -> None:
+    options = "DATABASES['default']['OPTIONS']['timeout'] = 0.2"
+    (tmp_path / "impatient.py").write_text(f"from linod_systemd.demo.settings import *\n{options}\n")
+    database = root / "var/lib/linod/default/db.sqlite3"
+    site = {"LINOD_SITE": "default", "DJANGO_SETTINGS_MODULE": "impatient", "PYTHONPATH": str(tmp_path)}
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = typed("linod cancel checkdata", **site)
+    assert done.returncode == 1
+    assert "is locked by another process" in done.stderr and "end what holds it" in done.stderr
+    assert "Traceback" not in done.stderr
+    listed = {rule["name"]: rule for rule in json.loads(typed("linod status --json", **site).stdout)}
+    assert not listed["checkdata"]["cancelled"]
 
 
 def test_status(typed: Command) -> None:

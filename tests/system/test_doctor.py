@@ -8,6 +8,13 @@ import pytest
 
 from tests.machine import Machine
 
+SILENT = """
+from datetime import timedelta
+from linod_systemd import clock
+from linod_systemd.models import JobRule
+ago = clock.now() - timedelta(hours=2)
+JobRule.objects.filter(name="sleeps").update(missed_after=3600, live_since=ago)
+"""
 CLOCK = "the clock is synchronised"  # no service of a machine in a box sets it
 
 
@@ -47,6 +54,18 @@ def test_each_trouble_is_told_with_its_remedy(both_sites: Machine) -> None:
     both_sites.sh("sed -i s/shop.nowhere/shop.settings/ /etc/linod/shop.toml")
     found = wrong(both_sites, "shop")
     assert any("fails: it was cancelled by a failure" in what for what in found), found
+
+    both_sites.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", SILENT)
+    found = wrong(both_sites, "shop")
+    assert any("rule sleeps: it has not succeeded since" in what for what in found), found
+
+    both_sites.sh("useradd --non-unique --uid 0 toor")
+    both_sites.sh("sed -i 's/^user = .*/user = \"toor\"/' /etc/linod/shop.toml")
+    units = both_sites.sh("cat /etc/systemd/system/linod-shop-*")
+    assert any("a site does not run as root" in what for what in wrong(both_sites, "shop"))
+    refused = both_sites.run("linod-generate-units", "--site", "shop", check=False)
+    assert refused.returncode == 1 and "as_root = true" in refused.stderr
+    assert both_sites.sh("cat /etc/systemd/system/linod-shop-*") == units
 
     both_sites.sh("sed -i 's/^user = .*/user = \"nobody_here\"/' /etc/linod/shop.toml")
     assert any("'nobody_here'" in what for what in wrong(both_sites, "shop"))

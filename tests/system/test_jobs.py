@@ -88,7 +88,12 @@ def test_print_reaches_the_journal_under_its_unit(shop: Machine) -> None:
     assert "a plain print" in [json.loads(line)["MESSAGE"] for line in lines]
 
 
-def test_odd_bytes_do_no_harm_and_forge_nothing(shop: Machine) -> None:
+@pytest.mark.parametrize("locale", ["", pytest.param("C", marks=pytest.mark.long)])
+def test_odd_bytes_do_no_harm_and_forge_nothing(shop: Machine, locale: str) -> None:
+    if locale:
+        without = f"[Service]\nUnsetEnvironment=LANG\nEnvironment=LC_ALL={locale}\n"
+        shop.write("/etc/systemd/system/linod-shop-says_odd_things.service.d/locale.conf", without)
+        shop.sh("systemctl daemon-reload")
     done = shop.run("linod-run", "--site", "shop", "says_odd_things")
     assert "Grüße ✓" in done.stdout
     job = next(iter(jobs(shop, "says_odd_things", "shop")))
@@ -160,13 +165,18 @@ def test_stopped_job_is_killed_and_its_rule_stays(shop: Machine) -> None:
     assert not rules(shop, "shop")["sleeps"]["cancelled"]
 
 
-def test_a_job_that_asks_comes_to_an_end_by_itself(shop: Machine) -> None:
+@pytest.mark.parametrize("how", ["stop", pytest.param("shutdown", marks=pytest.mark.long)])
+def test_a_job_that_asks_comes_to_an_end_by_itself(shop: Machine, how: str) -> None:
     unit = "linod-shop-comes_to_an_end.service"
     shop.sh(f"systemctl start --no-block {unit}")
     shop.poll(lambda: "working" in shop.sh(f"journalctl -o cat -u {unit}"), 20, "the job to work")
-    shop.sh(f"systemctl stop {unit}")
+    if how == "stop":
+        shop.sh(f"systemctl stop {unit}")
+    else:
+        shop.reboot()
     job = ended_job(shop, "comes_to_an_end")
-    assert (job["status"], job["reason"]) == ("killed", "terminated by SIGTERM")
+    reason = "terminated by SIGTERM" if how == "stop" else "shutdown: terminated by SIGTERM"
+    assert (job["status"], job["reason"]) == ("killed", reason)
     assert job["message"].endswith("tidied up")
     assert not rules(shop, "shop")["comes_to_an_end"]["cancelled"]
 
@@ -185,14 +195,18 @@ def test_what_a_job_leaves_behind_ends_with_it_and_is_named(shop: Machine, how: 
     assert "leaves sleep behind" in shop.sh(warned)
 
 
-def test_power_cut_leaves_a_lost_job(shop: Machine) -> None:
-    start(shop, "sleeps")
-    shop.poll(lambda: jobs(shop, "sleeps", "shop"), 20, "the job")
+@pytest.mark.parametrize("supervisor", ["runs", pytest.param("is off", marks=pytest.mark.long)])
+def test_power_cut_leaves_a_lost_job(shop: Machine, supervisor: str) -> None:
+    if supervisor == "is off":
+        switch_off(shop, "linod-supervisor@shop.service")
+    start(shop, "waits")
+    shop.poll(lambda: jobs(shop, "waits", "shop"), 20, "the job")
     shop.pull_the_plug()
     shop.boot()
-    job = shop.poll(lambda: _ended_as(shop, "sleeps", "lost"), 30, "the job to be given up")
+    shop.sh("touch /var/lib/linod/shop/go")
+    assert shop.run("linod-run", "--site", "shop", "waits").returncode == 0, "at once, not already running"
+    job = shop.poll(lambda: _ended_as(shop, "waits", "lost"), 30, "the job to be given up")
     assert job["reason"] == "the machine went down"
-    assert shop.run("linod-run", "--site", "shop", "warns").returncode == 0
 
 
 def test_by_hand_as_root_runs_as_the_sites_user(shop: Machine) -> None:
@@ -279,6 +293,33 @@ def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> N
     assert [(job["status"], job["trigger"]) for job in skipped[:1]] == [("skipped", "timer")]
     assert failed_units(shop) == []
     assert not rules(shop, "shop")["ticks"]["cancelled"]
+
+
+@pytest.mark.long
+def test_twenty_writers_lose_no_line_while_the_log_is_rotated(shop: Machine) -> None:
+    """And the supervisor is killed, from which the jobs were forked."""
+    create = "[JobRule.objects.create(name=f'writes_{n}', procedure='logs_a_thousand') for n in range(20)]"
+    script = f"from linod_systemd.models import JobRule; {create}"
+    shop.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", script)
+    units = [f"linod-shop-writes_{number}.service" for number in range(20)]
+    shop.poll(
+        lambda: all(show(shop, unit, "LoadState") == "loaded" for unit in units[-1:]), 30, "their units"
+    )
+    shop.sh(f"systemctl start --no-block {' '.join(units)}")
+    log = "/var/log/linod/shop/lino.log"
+    for turn in range(5):
+        shop.poll(lambda: ": line " in shop.sh(f"cat {log}", check=False), 30, "lines")
+        shop.sh(f"mv {log} {log}.{turn} && install -o shop -m 640 /dev/null {log}")
+        if turn == 2:
+            shop.sh("systemctl kill --kill-whom=main --signal=KILL linod-supervisor@shop")
+    done = "linod --site shop jobs -n 100 --status success --json"
+    shop.poll(
+        lambda: sum(job["rule"].startswith("writes_") for job in json.loads(shop.sh(done))) == 20, 60, "them"
+    )
+    lines = re.findall(
+        r"INFO \[linod\.job \d+\] : (line writes_\d+ \d+ x{180})$", shop.sh(f"cat {log}*"), re.M
+    )
+    assert len(lines) == len(set(lines)) == 20_000
 
 
 @pytest.mark.long

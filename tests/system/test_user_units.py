@@ -86,6 +86,18 @@ def test_a_site_of_ones_own_with_pip_alone(machine: Machine) -> None:
     machine.poll(lambda: json.loads(typed("linod jobs says_where --json"))[0]["warm"], 30, "a warm job")
     typed("linod run fails")
     machine.poll(lambda: json.loads(typed("linod jobs fails --json --status failed")), 30, "its failure")
+    linger_is_off = typed("linod doctor || true")
+    assert "WRONG  your jobs go on while you are not logged in: loginctl enable-linger" in linger_is_off
+    typed("loginctl enable-linger")
+    told = typed("linod doctor || true")
+    assert "ok     own: its units are in place and as generated" in told
+    assert "ok     own: its 1 timers are active" in told and "ok     own: its supervisor is alive (" in told
+    wrong = [line for line in told.splitlines() if line.startswith("WRONG")]
+    assert [line.partition(":")[0] for line in wrong] == [
+        "WRONG  the clock is synchronised",
+        "WRONG  own",
+    ], wrong
+    assert "rule fails: it was cancelled by a failure" in wrong[1]
     typed("linod cancel says_where")
     machine.poll(lambda: timer not in timers(as_user), 20, "its timer to stop")
     assert machine.sh("systemctl list-units --plain --no-legend 'linod-own*'") == ""

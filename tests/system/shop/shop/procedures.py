@@ -134,6 +134,13 @@ def waits(ar: Any) -> None:
 
 
 @background_task(every_unit="never")
+def wants_a_file(ar: Any) -> None:
+    ar.info("looking for it")
+    if not os.path.exists("/var/lib/linod/shop/go"):
+        raise ValueError("no such shelf")
+
+
+@background_task(every_unit="never")
 def comes_to_an_end(ar: Any) -> None:
     ar.info("working")
     while not ar.stopping:
@@ -197,6 +204,13 @@ def floods(ar: Any) -> None:
     for number in range(200_000):
         ar.info("line %d %s", number, "x" * 80)
     ar.info("%s the end", "y" * 5_000_000)
+
+
+@background_task(every_unit="never")
+def logs_a_thousand(ar: Any) -> None:
+    for number in range(1000):
+        ar.info("line %s %d %s", ar.rule.name, number, "x" * 180)
+        time.sleep(0.002)
 
 
 @background_task(every_unit="never")
