@@ -18,6 +18,7 @@ from linod_systemd.errors import LinodError
 NAME = "org.freedesktop.systemd1"
 MANAGER = DBusAddress("/org/freedesktop/systemd1", NAME, f"{NAME}.Manager")
 REMEDY = "see: systemctl status dbus"
+USERS_REMEDY = "apt install dbus-user-session, and log in anew"
 PATIENCE = 25.0  # seconds for an answer, as systemctl has
 
 
@@ -33,7 +34,8 @@ class Bus:
         try:
             self._connection: DBusConnection = open_dbus_connection(_address(per_user))
         except (OSError, RuntimeError, DBusErrorResponse) as error:
-            raise BusError(f"the bus to systemd cannot be reached ({error})", REMEDY) from error
+            remedy = USERS_REMEDY if per_user else REMEDY
+            raise BusError(f"the bus to systemd cannot be reached ({error})", remedy) from error
 
     def __enter__(self) -> Bus:
         return self

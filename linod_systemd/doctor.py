@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from linod_systemd import answers, conf, identity, systemd, unitnames
+from linod_systemd.bus import Bus, BusError
 from linod_systemd.conf import Site
 from linod_systemd.errors import LinodError
 from linod_systemd.visible import visible_line
@@ -105,6 +106,11 @@ def _host(*, per_user: bool) -> Iterator[Finding]:
         yield Finding("", "your own systemd answers", lives, "log in with a session of your own, as by ssh")
         if not lives:
             return
+        try:
+            with Bus(per_user=True):
+                yield Finding("", "your own bus answers", True)
+        except BusError as error:
+            yield Finding("", f"jobs run cold, as {error.message}", False, error.remedy)
         linger = systemd.run(["loginctl", "show-user", conf.user_name(), "-P", "Linger"], check=False).strip()
         what = "your jobs go on while you are not logged in"
         yield Finding("", what, linger == "yes", "loginctl enable-linger")

@@ -20,7 +20,7 @@ from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.housekeeper import Housekeeper
-from linod_systemd.logfile import LinoLogHandler
+from linod_systemd.logfile import FORMAT, LinoLogHandler
 from linod_systemd.notify import Notifier
 
 logger = logging.getLogger("linod.supervisor")
@@ -236,7 +236,9 @@ class Supervisor:
 @contextlib.contextmanager
 def _logging(site: conf.Site) -> Iterator[None]:
     root = logging.getLogger()
-    lino_log = LinoLogHandler(site.log_file, store.current().formatter())
+    # How a site speaks is known where it is loaded.
+    formatter = store.current().formatter() if site.preload else logging.Formatter(FORMAT)
+    lino_log = LinoLogHandler(site.log_file, formatter)
     handlers = [journal.Handler({"LINOD_SITE": site.name}), lino_log]
     root.setLevel(logging.INFO)
     for handler in handlers:

@@ -64,7 +64,7 @@ def test_each_trouble_is_told_with_its_remedy(both_sites: Machine) -> None:
     units = both_sites.sh("cat /etc/systemd/system/linod-shop-*")
     assert any("a site does not run as root" in what for what in wrong(both_sites, "shop"))
     refused = both_sites.run("linod-generate-units", "--site", "shop", check=False)
-    assert refused.returncode == 1 and "as_root = true" in refused.stderr
+    assert refused.returncode == 2 and "as_root = true" in refused.stderr
     assert both_sites.sh("cat /etc/systemd/system/linod-shop-*") == units
 
     both_sites.sh("sed -i 's/^user = .*/user = \"nobody_here\"/' /etc/linod/shop.toml")

@@ -40,9 +40,8 @@ def test_one_mail_for_a_failure_and_one_for_the_recovery(shop: Machine, server: 
         shop.run("systemctl", "start", "linod-shop-wants_a_file", check=False)
     shop.poll(lambda: len(subjects()) == 2, 20, "the mail of a failure")
     text = server.mails[1].get_content()
-    assert all(
-        part in text for part in ("no such shelf", "looking for it", "linod --site shop", "journalctl")
-    )
+    for part in ("no such shelf", "looking for it", "linod show", "journalctl"):
+        assert part in text
     shop.sh("touch /var/lib/linod/shop/go && linod --site shop enable wants_a_file")
     shop.run("systemctl", "start", "linod-shop-wants_a_file")
     shop.poll(lambda: len(subjects()) == 3, 20, "the mail of its recovery")

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from tests.machine import Machine
-from tests.system.support import active_timers, ended_job, failed_units, jobs, rules, show
+from tests.system.support import active_timers, await_supervisor, ended_job, failed_units, jobs, rules, show
 
 UNIT = "linod-supervisor@default.service"
+SHOPS = "linod-supervisor@shop.service"
 
 
 def test_status_line(machine: Machine) -> None:
@@ -98,3 +99,20 @@ def test_killed_supervisor_stops_no_timer(machine: Machine) -> None:
     machine.sh(f"systemctl kill --signal=KILL {UNIT}")
     assert active_timers(machine) == before
     machine.poll(lambda: show(machine, UNIT, "ActiveState") == "active", 40, "the supervisor to be back")
+
+
+def test_without_preload_nothing_is_kept_loaded(shop: Machine) -> None:
+    loaded = _memory(shop)
+    shop.sh("echo 'preload = false' >> /etc/linod/shop.toml && linod-generate-units")
+    shop.sh(f"systemctl daemon-reload && systemctl restart {SHOPS}")
+    await_supervisor(shop, "shop")
+    shop.sh("systemctl start linod-shop-does_nothing.service")
+    job = ended_job(shop, "does_nothing")
+    assert (job["status"], job["warm"]) == ("success", False)
+    assert _memory(shop) < loaded / 2
+    assert "jobs start cold" in shop.run("linod", "--site", "shop", "status", "-v").stdout
+
+
+def _memory(machine: Machine) -> int:
+    process = show(machine, SHOPS, "MainPID")
+    return int(machine.sh(f"grep ^Pss: /proc/{process}/smaps_rollup").split()[1])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.machine import Machine
-from tests.system.support import STATE, add_shop, await_supervisor, ended_job, failed_units, jobs, show
+from tests.system.support import STATE, add_shop, ended_job, failed_units, jobs, show
 from tests.system.test_lost_nothing import become, latest
 
 pytestmark = pytest.mark.long
@@ -283,22 +283,6 @@ def test_site_with_threads_runs_cold_and_says_so(shop: Machine) -> None:
     assert "starts 1 threads when it is loaded" in show(shop, SUPERVISOR, "StatusText")
     job = run(shop, "does_nothing")
     assert (job["status"], job["warm"]) == ("success", False)
-
-
-def test_without_preload_nothing_is_kept_loaded(shop: Machine) -> None:
-    loaded = _memory(shop)
-    shop.sh("echo 'preload = false' >> /etc/linod/shop.toml && linod-generate-units")
-    shop.sh(f"systemctl daemon-reload && systemctl restart {SUPERVISOR}")
-    await_supervisor(shop, "shop")
-    job = run(shop, "does_nothing")
-    assert (job["status"], job["warm"]) == ("success", False)
-    assert _memory(shop) < loaded / 2
-    assert "jobs start cold" in shop.run("linod", "--site", "shop", "status", "-v").stdout
-
-
-def _memory(machine: Machine) -> int:
-    process = show(machine, SUPERVISOR, "MainPID")
-    return int(machine.sh(f"grep ^Pss: /proc/{process}/smaps_rollup").split()[1])
 
 
 def test_supervisor_of_another_version(shop: Machine) -> None:
