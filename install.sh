@@ -318,7 +318,8 @@ do_test() {
     step mypy .venv/bin/python -m mypy
     step shellcheck shellcheck install.sh .ci/run
     step unit .venv/bin/python -m pytest -q -n 2 tests/unit
-    step integration .venv/bin/python -m pytest -q -n 2 tests/integration
+    # A file's tests may share a site: they stay together.
+    step integration .venv/bin/python -m pytest -q -n 2 --dist loadfile tests/integration
     step system .venv/bin/python -m pytest -q -n 2 tests/system
     printf '%s\n' '' "${SUMMARY[@]}"
     return $FAILED
