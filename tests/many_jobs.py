@@ -15,13 +15,14 @@ FAILURES = 50_000  # each so manieth job failed, and the four after it
 FILL = """
 with recursive n(i) as (select 0 union all select i + 1 from n where i < :jobs - 1)
 insert into linod_systemd_job (rule_name, uuid, start_datetime, end_datetime, status, reason,
-                               message, "trigger", scheduled_for, attempt, invocation_id, host, boot_id, warm)
+                               message, "trigger", scheduled_for, attempt, invocation_id, host, boot_id, warm,
+                               told)
 select case i % 5 when 0 then 'checkdata' when 1 then 'checksummaries' when 2 then 'clear_seen_messages'
                   when 3 then 'send_pending_emails_daily' else 'gone' end,
        printf('%032x', i), datetime('2020-01-01', '+' || (i * 60) || ' seconds'),
        datetime('2020-01-01', '+' || (i * 60 + 1) || ' seconds'),
        case when i % :failures < 5 then 'failed' else 'success' end, '',
-       'a line or two', 'timer', 1577836800 + i * 60, 1, '', 'h', '', 0
+       'a line or two', 'timer', 1577836800 + i * 60, 1, '', 'h', '', 0, ''
 from n
 """
 
