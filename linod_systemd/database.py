@@ -28,6 +28,9 @@ NOT_MIGRATED = re.compile(
 )
 
 
+ONLY_THERE = "?mode=rw"  # of a file: URI of SQLite's: open what is there, make nothing
+
+
 class DatabaseAway(ConfigurationError):
     """The database cannot be used: it is away, locked, full or not migrated."""
 
@@ -68,26 +71,38 @@ def reachable(site: Site) -> Iterator[None]:
 
 
 def _connect() -> None:
-    """Open the connection, and make no database: a look before would leave a moment in which it may go."""
+    """Open the connection, and make no database: a look before would leave a moment in which it may go.
+
+    Where the file is missing, this process makes none from then on: neither by what the procedure asks.
+    """
+    path = file()
     own = connection.settings_dict
-    path = _file()
+    if str(own["NAME"]).endswith(ONLY_THERE):
+        own = own | {"NAME": str(path)}
     if path is not None:
-        connection.settings_dict = own | {"NAME": f"file:{urllib.parse.quote(str(path))}?mode=rw"}
+        connection.settings_dict = own | {"NAME": f"file:{urllib.parse.quote(str(path))}{ONLY_THERE}"}
+    is_missing = False
     try:
         connection.ensure_connection()
+    except OperationalError:
+        is_missing = missing_file() is not None
+        raise
     finally:
-        connection.settings_dict = own
+        if not is_missing:
+            connection.settings_dict = own
 
 
 def missing_file() -> Path | None:
     """The file of the SQLite database that should be there and is not."""
-    path = _file()
+    path = file()
     return None if path is None or path.exists() else path
 
 
-def _file() -> Path | None:
-    """The file of the SQLite database, where it is one."""
+def file() -> Path | None:
+    """The file of the SQLite database, where it is one, whether it is there or not."""
     name = str(connection.settings_dict["NAME"])
+    if name.endswith(ONLY_THERE):
+        name = urllib.parse.unquote(name.removeprefix("file:").removesuffix(ONLY_THERE))
     return None if connection.vendor != "sqlite" or ":" in name else Path(name)
 
 

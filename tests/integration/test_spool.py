@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from django.db import DataError, connection
 
-from linod_systemd import clock, conf, execute, invocation, ledger, offline, spool
-from linod_systemd.database import missing_file
+from linod_systemd import clock, conf, database, execute, invocation, ledger, offline, spool
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.tasks import Tasks
@@ -45,7 +44,8 @@ def site() -> Iterator[conf.Site]:
 def away(site: conf.Site) -> Iterator[Path]:
     """Moves the database away for the body of a test; touching what it gives brings it back."""
     connection.close()
-    path = Path(connection.settings_dict["NAME"])
+    path = database.file()
+    assert path is not None
     moved = path.with_suffix(".away")
     path.rename(moved)
     yield moved
@@ -54,8 +54,9 @@ def away(site: conf.Site) -> Iterator[Path]:
 
 
 def comes_back(away: Path) -> None:
-    assert missing_file() == Path(connection.settings_dict["NAME"])  # nobody made an empty one
-    away.rename(connection.settings_dict["NAME"])
+    missing = database.missing_file()
+    assert missing is not None  # nobody made an empty one
+    away.rename(missing)
 
 
 def test_jobs_run_and_their_rows_come_later_in_order(site: conf.Site, away: Path) -> None:

@@ -264,6 +264,10 @@ def test_without_a_database_a_person_is_told_what_to_do_and_a_job_runs_all_the_s
     assert "the shop is closed" in done.stderr
     assert "db.sqlite3 does not exist" in done.stderr
     assert "linod --site shop manage migrate" in done.stderr
+    needs_it = "linod-shop-send_pending_emails_often.service"
+    shop.run("systemctl", "start", needs_it, check=False)
+    shop.poll(lambda: "database is away" in shop.sh(f"journalctl -u {needs_it}"), 20, "its end to be told")
+    assert "db.sqlite3" not in shop.sh("ls /var/lib/linod/shop"), "no empty one is made in its place"
 
 
 def test_deaf_job_is_killed_with_all_its_children(shop: Machine) -> None:
