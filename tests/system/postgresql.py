@@ -12,6 +12,7 @@ DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postg
 pg_lsclusters -h | while read -r version name _; do pg_dropcluster --stop "$version" "$name"; done
 pg_createcluster "$(ls /usr/lib/postgresql | sort -V | tail -n 1)" main >/dev/null
 systemctl enable -q postgresql && systemctl daemon-reload && systemctl restart postgresql
+timeout 60 sh -c 'until pg_isready -q; do sleep 0.2; done'  # that unit only wants the cluster's
 """
 
 
