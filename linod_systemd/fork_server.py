@@ -125,10 +125,14 @@ class ForkServer:
     # --- in the child ------------------------------------------------------------------------
 
     def _tell_started(self) -> None:
-        os.write(self._told, b"%s %d\n" % (STARTED, os.getpid()))
+        self._tell(b"%s %d\n" % (STARTED, os.getpid()))
 
     def _tell_ended(self, rule: str) -> None:
-        os.write(self._told, b"%s %s\n" % (ENDED, os.fsencode(rule)))
+        self._tell(b"%s %s\n" % (ENDED, os.fsencode(rule)))
+
+    def _tell(self, report: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the supervisor was killed, and its jobs go on
+            os.write(self._told, report)
 
     # --- in the parent -----------------------------------------------------------------------
 

@@ -62,14 +62,16 @@ def serve(site: conf.Site, caller: Caller, supervisors: Own) -> int:
         with contextlib.suppress(OSError):  # a client that is gone needs no answer
             caller.connection.send(f"no {error}".encode()[: client.LONGEST])
         return 0
-    with contextlib.suppress(ConnectionError):
+    try:
         caller.connection.send(b"ready %d" % os.getpid())
         caller.connection.settimeout(client.TURN_SECONDS)
-        if caller.connection.recv(client.LONGEST) == b"go":
-            caller.connection.settimeout(None)
-            caller.connection.send(b"started")
-            return _run(site, rule, caller)
-    return 0
+        if caller.connection.recv(client.LONGEST) != b"go":
+            return 0
+        caller.connection.settimeout(None)
+        caller.connection.send(b"started")
+    except ConnectionError:  # the client is gone
+        return 0
+    return _run(site, rule, caller)
 
 
 def _prepare(site: conf.Site, caller: Caller, supervisors: Own) -> str:
