@@ -26,8 +26,6 @@ TROUBLE = re.compile(
 NOT_MIGRATED = re.compile(
     r"no such (table|column)|(relation|column) .* does not exist|Table .* doesn't exist"
 )
-
-
 ONLY_THERE = "?mode=rw"  # of a file: URI of SQLite's: open what is there, make nothing
 
 
@@ -81,14 +79,10 @@ def _connect() -> None:
         own = own | {"NAME": str(path)}
     if path is not None:
         connection.settings_dict = own | {"NAME": f"file:{urllib.parse.quote(str(path))}{ONLY_THERE}"}
-    is_missing = False
     try:
         connection.ensure_connection()
-    except OperationalError:
-        is_missing = missing_file() is not None
-        raise
     finally:
-        if not is_missing:
+        if missing_file() is None:
             connection.settings_dict = own
 
 

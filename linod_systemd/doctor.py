@@ -73,13 +73,14 @@ def _all(name: str | None) -> Iterator[Finding]:
 
 
 def _own_site(name: str | None) -> Site | None:
-    """That of a user without root: it has no SITE.toml, and is run by the user's own systemd.
-
-    :raises LinodError: where there is no such site.
-    """
-    if os.geteuid() == 0:
+    """That of a user without root: it has no SITE.toml, and is run by the user's own systemd."""
+    is_configured = any(conf.config_directory().glob("*.toml"))
+    if os.geteuid() == 0 or (is_configured and name is None and "DJANGO_SETTINGS_MODULE" not in os.environ):
         return None
-    site = conf.find_site(name)
+    try:
+        site = conf.find_site(name)
+    except LinodError:
+        return None  # it is told where its file is read
     return None if site.configured else site
 
 

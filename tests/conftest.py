@@ -30,10 +30,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-def _encodable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()
-
-
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
     """Nothing: each process of the tests has folders of its own, by tests/isolation.py."""

@@ -54,9 +54,9 @@ def away(site: conf.Site) -> Iterator[Path]:
 
 
 def comes_back(away: Path) -> None:
-    missing = database.missing_file()
-    assert missing is not None  # nobody made an empty one
-    away.rename(missing)
+    there = away.with_suffix(".sqlite3")
+    assert database.missing_file() == there  # nobody made an empty one
+    away.rename(there)
 
 
 def test_jobs_run_and_their_rows_come_later_in_order(site: conf.Site, away: Path) -> None:

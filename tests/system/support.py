@@ -66,6 +66,17 @@ def switch_off(machine: Machine, unit: str) -> None:
     machine.sh(f"systemctl daemon-reload && systemctl stop {unit}")
 
 
+def ensure_package(machine: Machine, name: str) -> None:
+    """Install a Debian package, where the root of this machine has it not."""
+    machine.sh(f"dpkg -s {name} >/dev/null 2>&1 || {{ apt-get update -qq && apt-get install -qq {name}; }}")
+
+
+def add_to_settings(machine: Machine, text: str) -> None:
+    """Let the shop have further settings; the units are to be generated anew."""
+    machine.write("/srv/shop/shop/further.py", f"from shop.settings import *\n{text}\n")
+    machine.sh("sed -i s/shop.settings/shop.further/ /etc/linod/shop.toml")
+
+
 def stop_timers(machine: Machine, site: str) -> None:
     """No rule of a site is due any more; linod.target would start again what is only stopped."""
     machine.write(f"/etc/systemd/system/linod-{site}-.timer.d/off.conf", OFF)

@@ -15,14 +15,13 @@ from tests.system.support import (
     STATE,
     active_timers,
     ended_job,
+    ensure_package,
     failed_units,
     jobs,
     rules,
     show,
     switch_off,
 )
-
-LOGROTATE = "command -v logrotate || { apt-get update -qq && apt-get install -qq logrotate; }"
 
 
 def start(machine: Machine, rule: str) -> None:
@@ -197,16 +196,25 @@ def test_what_a_job_leaves_behind_ends_with_it_and_is_named(shop: Machine, how: 
     assert "leaves sleep behind" in shop.sh(warned)
 
 
-@pytest.mark.parametrize("supervisor", ["runs", pytest.param("is off", marks=pytest.mark.long)])
-def test_power_cut_leaves_a_lost_job(shop: Machine, supervisor: str) -> None:
-    if supervisor == "is off":
-        switch_off(shop, "linod-supervisor@shop.service")
+def test_power_cut_leaves_a_lost_job(shop: Machine) -> None:
+    start(shop, "sleeps")
+    shop.poll(lambda: jobs(shop, "sleeps", "shop"), 20, "the job")
+    shop.pull_the_plug()
+    shop.boot()
+    job = shop.poll(lambda: _ended_as(shop, "sleeps", "lost"), 30, "the job to be given up")
+    assert job["reason"] == "the machine went down"
+    assert shop.run("linod-run", "--site", "shop", "warns").returncode == 0
+
+
+@pytest.mark.long
+def test_after_a_power_cut_the_same_rule_runs_before_the_supervisor_is_up(shop: Machine) -> None:
+    switch_off(shop, "linod-supervisor@shop.service")
     start(shop, "waits")
     shop.poll(lambda: jobs(shop, "waits", "shop"), 20, "the job")
     shop.pull_the_plug()
     shop.boot()
     shop.sh("touch /var/lib/linod/shop/go")
-    assert shop.run("linod-run", "--site", "shop", "waits").returncode == 0, "at once, not already running"
+    assert shop.run("linod-run", "--site", "shop", "waits").returncode == 0, "not already running"
     found = {job["status"]: job["reason"] for job in jobs(shop, "waits", "shop")}
     assert found == {"lost": "the machine went down", "success": ""}
 
@@ -302,39 +310,8 @@ def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> N
 
 
 @pytest.mark.long
-def test_twenty_writers_lose_no_line_while_the_log_is_rotated(shop: Machine) -> None:
-    """And the supervisor is killed, from which the jobs were forked."""
-    shop.sh(LOGROTATE)
-    shop.sh("/opt/linod/bin/python -m linod_systemd.logrotate > /etc/logrotate.d/linod")
-    create = "[JobRule.objects.create(name=f'writes_{n}', procedure='logs_a_thousand') for n in range(20)]"
-    script = f"from linod_systemd.models import JobRule; {create}"
-    shop.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", script)
-    units = [f"linod-shop-writes_{number}.service" for number in range(20)]
-    shop.poll(
-        lambda: all(show(shop, unit, "LoadState") == "loaded" for unit in units[-1:]), 30, "their units"
-    )
-    shop.sh(f"systemctl start --no-block {' '.join(units)}")
-    log = "/var/log/linod/shop/lino.log"
-    for turn in range(5):
-        shop.poll(lambda: ": line " in shop.sh(f"cat {log}", check=False), 30, "lines")
-        shop.sh("logrotate --force /etc/logrotate.d/linod")
-        if turn == 2:
-            shop.sh("systemctl kill --kill-whom=main --signal=KILL linod-supervisor@shop")
-
-    def ended() -> list[str]:
-        mine = [job for job in jobs(shop, site="shop") if job["rule"].startswith("writes_")]
-        return [job["status"] for job in mine if job["status"] != "running"]
-
-    shop.poll(lambda: len(ended()) == 20, 60, "twenty jobs to end")
-    assert ended() == ["success"] * 20
-    written = shop.sh(f"zcat --force {log}*")
-    lines = re.findall(r"INFO \[linod\.job \d+\] : (line writes_\d+ \d+ x{180})$", written, re.M)
-    assert len(lines) == len(set(lines)) == 20_000
-
-
-@pytest.mark.long
 def test_logrotate_rotates_each_sites_log_as_its_user(both_sites: Machine) -> None:
-    both_sites.sh(LOGROTATE)
+    ensure_package(both_sites, "logrotate")
     both_sites.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
     ended_job(both_sites, "ticks")
     both_sites.sh("logrotate --force /etc/logrotate.d/linod")

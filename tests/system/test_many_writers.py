@@ -1,17 +1,22 @@
-"""Twenty jobs at once write the database that a web process writes, too: SQLite serves them all."""
+"""Twenty jobs at once: SQLite serves them all beside a web process, and lino.log while it is rotated."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
 from tests.machine import Machine
-from tests.system.support import jobs
+from tests.system.support import ensure_package, jobs
 
+pytestmark = pytest.mark.long
+
+LOG = "/var/log/linod/shop/lino.log"
 RULES = [f"writes_{number}" for number in range(20)]
 CREATE = """
 from linod_systemd.models import JobRule
 for number in range(20):
-    JobRule.objects.create(name=f"writes_{number}", procedure="writes_rows", every_unit="never")
+    JobRule.objects.create(name=f"writes_{{number}}", procedure="{procedure}", every_unit="never")
 """
 # As a web process that is slow: it holds the lock for half a second, again and again.
 HOLD = """
@@ -33,12 +38,8 @@ print(len(waits), max(waits))
 """
 
 
-@pytest.mark.long
 def test_twenty_jobs_and_a_web_process_write_at_once(shop: Machine) -> None:
-    shop.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", CREATE)
-    units = " ".join(f"linod-shop-{rule}.service" for rule in RULES)
-    there = "ls -d /etc/systemd/system/linod-shop-writes_[0-9]*.service | wc -l"
-    shop.poll(lambda: shop.sh(there) == "20\n", 30, "their units")
+    units = _twenty(shop, "writes_rows")
     shop.write("/run/hold.py", HOLD)
     hold = "linod --site shop manage shell -v0 -c \"exec(open('/run/hold.py').read())\""
     shop.write("/run/hold.sh", f"exec {hold} >/run/held 2>&1\n")
@@ -51,6 +52,33 @@ def test_twenty_jobs_and_a_web_process_write_at_once(shop: Machine) -> None:
     turns, longest = held[0].split()
     assert int(turns) > 3 and float(longest) < 20
     assert "locked" not in shop.sh("journalctl -u 'linod-shop-*' -u linod-supervisor@shop")
+
+
+def test_lino_log_loses_no_line_while_it_is_rotated(shop: Machine) -> None:
+    """And the supervisor is killed, from which the jobs were forked."""
+    ensure_package(shop, "logrotate")
+    shop.sh("/opt/linod/bin/python -m linod_systemd.logrotate > /etc/logrotate.d/linod")
+    units = _twenty(shop, "logs_a_thousand")
+    shop.sh(f"systemctl start --no-block {units}")
+    for turn in range(5):
+        shop.poll(lambda: ": line " in shop.sh(f"cat {LOG}", check=False), 30, "lines")
+        shop.sh("logrotate --force /etc/logrotate.d/linod")
+        if turn == 2:
+            shop.sh("systemctl kill --kill-whom=main --signal=KILL linod-supervisor@shop")
+    shop.poll(lambda: not _unended(shop), 60, "twenty jobs to end")
+    assert [job["status"] for job in jobs(shop, site="shop") if job["rule"] in RULES] == ["success"] * 20
+    written = shop.sh(f"zcat --force {LOG}*")
+    lines = re.findall(r"INFO \[linod\.job \d+\] : (line writes_\d+ \d+ x{180})$", written, re.M)
+    assert len(lines) == len(set(lines)) == 20_000
+
+
+def _twenty(machine: Machine, procedure: str) -> str:
+    """Make the rules, with this procedure; their units, once they are there."""
+    create = CREATE.format(procedure=procedure)
+    machine.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", create)
+    there = "ls -d /etc/systemd/system/linod-shop-writes_[0-9]*.service | wc -l"
+    machine.poll(lambda: machine.sh(there) == "20\n", 30, "their units")
+    return " ".join(f"linod-shop-{rule}.service" for rule in RULES)
 
 
 def _unended(machine: Machine) -> list[str]:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.integration.conftest import MailServer
 from tests.machine import Machine
+from tests.system.support import add_to_settings
 
 TOLD = """
-from shop.settings import *
 ADMINS = [("Admin", "admin@example.org")]
 EMAIL_HOST, EMAIL_PORT = "127.0.0.1", {port}
 """
@@ -25,9 +25,8 @@ def server() -> Iterator[MailServer]:
 
 
 def test_one_mail_for_a_failure_and_one_for_the_recovery(shop: Machine, server: MailServer) -> None:
-    shop.write("/srv/shop/shop/told.py", TOLD.format(port=server.port))
-    shop.sh("sed -i s/shop.settings/shop.told/ /etc/linod/shop.toml && linod-generate-units")
-    shop.sh("systemctl daemon-reload && systemctl restart linod-supervisor@shop")
+    add_to_settings(shop, TOLD.format(port=server.port))
+    shop.sh("linod-generate-units && systemctl daemon-reload && systemctl restart linod-supervisor@shop")
 
     def subjects() -> list[str]:
         return [str(mail["Subject"]) for mail in server.mails]

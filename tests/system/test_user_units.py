@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.machine import SOURCE, Machine
+from tests.system.support import ensure_package
 
 pytestmark = pytest.mark.long
 
@@ -36,10 +37,7 @@ def users_systemd(machine: Machine) -> Callable[[str], str]:
     runtime = "[Service]\nEnvironment=XDG_RUNTIME_DIR=/run/user/%i\n"
     machine.write("/etc/systemd/system/user@.service.d/runtime.conf", runtime)
     # As the README says; the root of this machine may have it.
-    machine.sh(
-        "dpkg -s dbus-user-session >/dev/null 2>&1 || "
-        "{ apt-get update -qq && apt-get install -qq dbus-user-session; }"
-    )
+    ensure_package(machine, "dbus-user-session")
     machine.sh("systemctl daemon-reload && systemctl start user@$(id -u shop).service")
     return lambda script: machine.sh(AS_USER + script, user="shop")
 
