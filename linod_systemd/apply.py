@@ -13,6 +13,7 @@ from linod_systemd import files, systemd
 from linod_systemd.errors import LinodError
 from linod_systemd.plan import Plan
 
+ASIDE = (".linod[-.@]*", ".[0-9]*.conf.*", ".run-linod-*")  # as files.staged() names them
 AHEAD = timedelta(seconds=60)  # more than passes from an elapse to the question
 PATIENCE = 10.0  # seconds for PID 1 to stop timers that linod.target no longer upholds
 
@@ -50,7 +51,9 @@ def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: 
     fresh = _newly_upheld(plan)
     restarted = [name for name in plan.change if name.endswith(".timer") and name not in relisted]
     removed = [name for name in plan.remove if "/" not in name and "@." not in name]
-    stopped = [name for name in removed if not name.endswith(".service")] + restarted
+    # Slice and mount of a site hold what runs: they stop last.
+    holding = [name for name in removed if name.endswith((".slice", ".mount"))]
+    stopped = [name for name in removed if not name.endswith(".service") and name not in holding] + restarted
     try:
         _sweep(directory)
         if live:
@@ -63,6 +66,8 @@ def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: 
             files.make_public_directory(path.parent)
         with files.staged(texts) as put:
             _stop(directory, shortened, stopped, per_user)
+            if live and holding:
+                systemd.systemctl("stop", "--", *holding, check=False)
             if live and removed:
                 systemd.systemctl("reset-failed", "--", *removed, per_user=per_user, check=False)
             for name in {*fresh, *restarted, *removed}:
@@ -85,7 +90,7 @@ def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: 
 def _sweep(directory: Path) -> None:
     """Remove what a generator that was killed has left aside; the caller holds the directory."""
     for folder in (directory, directory / "linod.target.d"):
-        for path in (*folder.glob(".linod[-.@]*"), *folder.glob(".[0-9]*.conf.*")):
+        for path in (path for pattern in ASIDE for path in folder.glob(pattern)):
             path.unlink(missing_ok=True)
 
 

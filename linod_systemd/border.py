@@ -78,6 +78,7 @@ def _as_user(site: conf.Site, send: Callable[[conf.Site, int], int], place: Path
         code = REFUSED
         try:
             os.close(reading)
+            _leave_the_terminal()
             if account is not None and account.pw_uid != 0:
                 identity.drop_privileges(account)
             code = send(site, writing)
@@ -92,6 +93,13 @@ def _as_user(site: conf.Site, send: Callable[[conf.Site, int], int], place: Path
             os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return _judged(site, place, data, code, in_time)
+
+
+def _leave_the_terminal() -> None:
+    """In the child: none of root's streams stays open in a process of another user."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
 
 
 def _judged(site: conf.Site, place: Path, data: bytes, code: int, in_time: bool) -> str | None:

@@ -6,6 +6,7 @@ A program that a job starts is also what PID 1 kills when it stops the job (seen
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,10 +30,15 @@ class BusError(LinodError):
 class Bus:
     """A connection to the system's manager, or to the user's own. Use it in a ``with`` statement."""
 
-    def __init__(self, *, per_user: bool = False) -> None:
-        """:raises BusError: where the bus cannot be reached."""
+    def __init__(self, *, per_user: bool = False, with_descriptors: bool = False) -> None:
+        """:raises BusError: where the bus cannot be reached.
+
+        :param with_descriptors: whether file descriptors are sent over it.
+        """
         try:
-            self._connection: DBusConnection = open_dbus_connection(_address(per_user))
+            self._connection: DBusConnection = open_dbus_connection(
+                _address(per_user), enable_fds=with_descriptors
+            )
         except (OSError, RuntimeError, DBusErrorResponse) as error:
             remedy = USERS_REMEDY if per_user else REMEDY
             raise BusError(f"the bus to systemd cannot be reached ({error})", remedy) from error
@@ -41,6 +47,9 @@ class Bus:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._connection.close()
 
     def get(self, kind: str, name: str, unit: str | None = None) -> Any:
@@ -90,6 +99,28 @@ class Bus:
         :raises BusError: where that is refused.
         """
         self._call(new_method_call(MANAGER, "StartUnit", "ss", (unit, "replace")))
+
+    def start_transient(self, unit: str, properties: Sequence[tuple[str, tuple[str, Any]]]) -> None:
+        """Make a unit of these properties (name → D-Bus type and value), and ask for its start.
+
+        :raises BusError: where that is refused.
+        """
+        body: tuple[Any, ...] = (unit, "fail", list(properties), [])
+        self._call(new_method_call(MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body))
+
+    def stop(self, unit: str) -> None:
+        """Ask for the stop of a unit; does not wait for it.
+
+        :raises BusError: where that is refused.
+        """
+        self._call(new_method_call(MANAGER, "StopUnit", "ss", (unit, "replace")))
+
+    def kill(self, unit: str, whom: str, number: int) -> None:
+        """Send a signal to the ``main`` process of a unit, or to ``all``.
+
+        :raises BusError: where that is refused.
+        """
+        self._call(new_method_call(MANAGER, "KillUnit", "ssi", (unit, whom, number)))
 
     def has_job(self, unit: str) -> bool:
         """Whether systemd is about to start or stop a unit.

@@ -15,6 +15,7 @@ from pathlib import Path
 from linod_systemd import agenda, answers, conf, identity
 from linod_systemd.errors import LinodError
 
+LONG_COMMANDS = ("manage", "simulate", "supervise")
 MOST_LINES = 100_000
 SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return doctor.doctor(options)
         site = conf.find_site(options.site)
-        identity.enter(site, "linod_systemd.cli", without_site(arguments))
+        if not identity.is_entered(site):
+            return _as_site(site, arguments, options)
         if options.command == "supervise" and not site.preload:
             from linod_systemd.supervisor import supervise
 
@@ -63,9 +65,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _as_site(site: conf.Site, arguments: Sequence[str], options: argparse.Namespace) -> int:
+    """Have the command run as the site's user; its exit code."""
+    from linod_systemd import site_process  # which no unit needs
+
+    is_long = options.command in LONG_COMMANDS or gives_all(options) or getattr(options, "follow", False)
+    limits = site_process.LONG if is_long else site_process.COMMAND
+    interactive = options.command == "manage"
+    return site_process.enter(
+        site, "linod_systemd.cli", without_site(arguments), limits, interactive=interactive
+    )
+
+
+def gives_all(options: argparse.Namespace) -> bool:
+    """Whether the answer may be as long as the history."""
+    return bool(getattr(options, "export", False))
+
+
 def gives_json(options: argparse.Namespace) -> bool:
     """Whether the answer is for a program, so that nothing else may stand on stdout."""
-    return getattr(options, "json", False) or getattr(options, "export", False)
+    return getattr(options, "json", False) or gives_all(options)
 
 
 def _load_and_dispatch(site: conf.Site, options: argparse.Namespace) -> int:
@@ -99,7 +118,7 @@ def dispatch(site: conf.Site, options: argparse.Namespace) -> int:
 
 
 def without_site(arguments: Sequence[str]) -> list[str]:
-    """The arguments but for ``--site``, which identity.enter() gives anew."""
+    """The arguments but for ``--site``, which site_process.enter() gives anew."""
     rest = list(arguments)
     while "--site" in rest[:2]:
         at = rest.index("--site")

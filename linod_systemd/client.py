@@ -23,16 +23,32 @@ PROTOCOL = b"linod-job 1"
 ANSWER_SECONDS = 3.0  # for the supervisor to say that it is there
 TURN_SECONDS = 20.0  # for the job to come to its turn and be ready
 LONGEST = 8192
+ENDED_MARK = "ended"  # a file in the folder of this run: its row has its end (unended.py)
 FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the rule, warm or cold; ends this process as the job ended."""
     path, rule, cold = arguments[0], arguments[1], arguments[2:]
+    begin_run()
     status = Client().ask(path, rule)
     if status is None:
         os.execv(cold[0], cold)  # noqa: S606 - the unit names it
     _end_as(status)
+
+
+def begin_run() -> None:
+    """Remove the mark that the run before has left in the folders of this unit (RuntimeDirectory=).
+
+    :raises OSError: where that cannot be done.
+    """
+    for folder in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
+        if folder.split("/")[-2:-1] != ["runs"]:  # nothing to do with a run, or of some other service
+            continue
+        try:  # noqa: SIM105 - contextlib costs 2 ms
+            os.unlink(f"{folder}/{ENDED_MARK}")
+        except FileNotFoundError:
+            pass
 
 
 class Client:

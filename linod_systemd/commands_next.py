@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from linod_systemd import answers, desired, english
+from linod_systemd import answers, desired, english, terminal
 from linod_systemd.explain import explain
 from linod_systemd.nearest import no_such_rule
 from linod_systemd.recurrence import RecurrenceSet
@@ -64,7 +64,7 @@ def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Na
         found = list(islice(instants(recurrence, begin, asked.last_start), options.n))
     if options.json:
         answers.give_json([instant.isoformat() for instant in found])
-    elif found and sys.stdout.isatty():
+    elif found and terminal.is_read_by_people():
         from linod_systemd import next_view  # it takes rich, which no pipe needs
 
         next_view.show(sentence, recurrence, found, now)

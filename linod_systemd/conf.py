@@ -31,7 +31,17 @@ SITE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 DEMO_SETTINGS = "linod_systemd.demo.settings"
 REQUIRED_KEYS = ("user", "settings", "python", "directory")
 FLAGS = ("preload", "supervisor", "as_root")
-OPTIONAL_KEYS = ("environment_file", "writable", "log_directory", *FLAGS)
+# The least and the most of a number.
+NUMBERS = {
+    "tasks_max": (16, 1_000_000),
+    "cpu_weight": (1, 10_000),
+    "rules_max": (1, 100_000),
+    "unit_lines_max": (100, 10_000_000),
+    "requests_per_minute": (1, 600),
+}
+SIZES = ("memory_max", "runtime_max")
+SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGT]?|[1-9][0-9]?%")
+OPTIONAL_KEYS = ("environment_file", "writable", "log_directory", *FLAGS, *SIZES, *NUMBERS)
 PATH_KEYS = ("python", "directory", "environment_file", "writable", "log_directory")
 
 
@@ -86,10 +96,23 @@ def _check_keys(path: Path, values: dict[str, object]) -> None:
             if not isinstance(value, bool):
                 raise RefusedSite(f"{path}: {key} is {value!r}", "give true or false")
             continue
+        if key in NUMBERS:
+            _check_number(path, key, value)
+            continue
+        if key in SIZES and not (isinstance(value, str) and SIZE.fullmatch(value)):
+            raise RefusedSite(
+                f"{path}: {key} is {value!r:.80}", 'give a size such as "512M" or "2G", or "50%"'
+            )
         if key == "writable" and not isinstance(value, list):
             raise RefusedSite(f"{path}: {key} is {value!r}", "give a list of folders")
         for text in value if isinstance(value, list) and key == "writable" else [value]:
             _check_text(path, key, text)
+
+
+def _check_number(path: Path, key: str, value: object) -> None:
+    least, most = NUMBERS[key]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise RefusedSite(f"{path}: {key} is {value!r:.80}", f"give a number from {least} to {most}")
 
 
 def _check_user(path: Path, user: str, *, as_root: bool) -> None:

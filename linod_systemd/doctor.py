@@ -1,6 +1,6 @@
 """``linod doctor``: what is wrong with this host or site, each line with the remedy. Imports no site.
 
-What only a site can say is asked of ``linod manage`` and ``linod status``, which become its user.
+What only a site can say is asked of it as its user (site_process.py), and shown as said by it.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import subprocess
-import sys
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import answers, conf, identity, systemd, unitnames
+from linod_systemd import answers, conf, identity, programs, site_process, systemd, unitnames
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.conf import Site
 from linod_systemd.errors import LinodError
+from linod_systemd.site_process import Answer
 from linod_systemd.visible import visible_line
 
-ASK_SECONDS = 120
+MOST_SAID = 100  # lines of a site
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
 NO_MANAGER = ("", "offline")  # is-system-running(systemctl(1)): no manager answers
 VERSION = "from importlib.metadata import version; print(version('linod-systemd'))"
@@ -68,8 +68,6 @@ def _all(name: str | None) -> Iterator[Finding]:
                 yield from check(site)
         except LinodError as error:
             yield Finding(one, error.message, False, error.remedy)
-        except subprocess.TimeoutExpired as error:
-            yield Finding(one, f"it does not answer in {ASK_SECONDS} s", False, " ".join(map(str, error.cmd)))
 
 
 def _own_site(name: str | None) -> Site | None:
@@ -142,67 +140,59 @@ def _python(site: Site) -> Iterator[Finding]:
         yield Finding(site.name, f"its python {site.python} cannot be run", False, remedy)
         return
     mine = version("linod-systemd")
-    done = _as_site(site, [site.python, "-c", VERSION])
-    its = done.stdout.strip() or "none"
-    remedy = f"{site.python} -m pip install linod-systemd=={mine}"
+    done = _ask(site, [site.python, "-c", VERSION])
+    its = done.stdout.strip()[:80] or "none"
+    remedy = f"{shlex.quote(site.python)} -m pip install linod-systemd=={mine}"
     yield Finding(site.name, f"its linod-systemd is {its}, root's {mine}", its == mine, remedy)
 
 
-def _as_site(site: Site, command: list[str]) -> subprocess.CompletedProcess[str]:
+def _ask(site: Site, command: list[str]) -> Answer:
     """Run a program as the site's user, in its environment."""
-    account = identity.account_of(site)
-    become = (lambda: identity.drop_privileges(account)) if os.geteuid() == 0 else None
-    return subprocess.run(  # noqa: S603
-        command,
-        cwd="/",
-        env=identity.site_environment(site, account),
-        preexec_fn=become,  # noqa: PLW1509
-        capture_output=True,
-        text=True,
-        timeout=ASK_SECONDS,
-    )
+    if os.geteuid() == 0:
+        return site_process.ask(site, command)
+    done = programs.run(command, seconds=site_process.QUESTION.seconds, environment=os.environ)
+    return Answer(done.code, done.stdout, done.stderr)
 
 
-def _linod(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
-    """Ask another command of ours, which becomes the site's user by itself."""
-    command = [sys.executable, "-m", "linod_systemd.cli", "--site", site.name, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS)  # noqa: S603
+def _linod(site: Site, *words: str) -> Answer:
+    """Run a command of ``linod`` as the site's user."""
+    return _ask(site, [site.python, "-m", "linod_systemd.cli", "--site", site.name, *words])
 
 
 def _database(site: Site) -> Iterator[Finding]:
     done = _linod(site, "manage", "migrate", "--check", "-v0")
-    remedy = f"linod --site {site.name} manage migrate"
-    if done.returncode and "linod: " in done.stderr:
-        message = done.stderr.strip().splitlines()[-1].removeprefix("linod: ")
-        yield Finding(site.name, "it does not load", False, message)
+    if done.code and "linod: " in done.stderr:
+        said = done.stderr.strip().splitlines()[-1].removeprefix("linod: ")
+        what = f"it does not load; it says: {said:.300}"
+        yield Finding(site.name, what, False, f"linod --site {site.name} manage check")
         return
-    yield Finding(site.name, "its database is migrated", done.returncode == 0, remedy)
+    remedy = f"linod --site {site.name} manage migrate"
+    yield Finding(site.name, "its database is migrated", done.code == 0, remedy)
 
 
 def _rules(site: Site) -> Iterator[Finding]:
     done = _linod(site, "status")
-    troubles = [
-        line.removeprefix("linod: ") for line in done.stderr.splitlines() if line.startswith("linod: ")
-    ]
-    for trouble in troubles:
-        yield Finding(site.name, f"rule {trouble}", False, f"linod --site {site.name} jobs")
-    if not troubles:
-        yield Finding(
-            site.name, "its rules are well", done.returncode == 0, f"linod --site {site.name} status"
-        )
+    said = [line.removeprefix("linod: ") for line in done.stderr.splitlines() if line.startswith("linod: ")]
+    for trouble in said[:MOST_SAID]:
+        yield Finding(site.name, f"it says: {trouble:.300}", False, f"linod --site {site.name} jobs")
+    if not said:
+        yield Finding(site.name, "its rules are well", done.code == 0, f"linod --site {site.name} status")
 
 
 def _units(site: Site) -> Iterator[Finding]:
     if not systemd.is_running():
         return
     per_user = not site.configured
-    command = [sys.executable, "-m", "linod_systemd.generate", "--site", site.name, "--check"]
-    command += ["--user"] if per_user else []
-    done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS)  # noqa: S603
+    words = ["--site", site.name, "--check", *(["--user"] if per_user else [])]
+    done = programs.run(
+        programs.own_module("linod_systemd.generate", *words),
+        seconds=site_process.QUESTION.seconds,
+        environment=os.environ if per_user else {},
+    )
     remedy = f"linod-generate-units{' --user' if per_user else ''} && {_systemctl(per_user)} daemon-reload"
-    if done.returncode > 1:
+    if done.code > 1:
         remedy = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else remedy
-    yield Finding(site.name, "its units are in place and as generated", done.returncode == 0, remedy)
+    yield Finding(site.name, "its units are in place and as generated", done.code == 0, remedy)
     pattern = re.escape(site.unit_prefix)
     upheld = systemd.properties("linod.target", ["Upholds"], per_user=per_user).get("Upholds", "").split()
     timers = [unit for unit in upheld if re.fullmatch(f"{pattern}.*\\.timer", unit)]
@@ -210,7 +200,7 @@ def _units(site: Site) -> Iterator[Finding]:
     timers = [unit for unit in timers if not any(_is_closer(unit, site, other) for other in others)]
     states = {unit: systemd.properties(unit, ["ActiveState"], per_user=per_user) for unit in timers}
     idle = [unit for unit, state in states.items() if state.get("ActiveState") != "active"]
-    remedy = f"{_systemctl(per_user)} start {' '.join(idle)}"
+    remedy = f"{_systemctl(per_user)} start {shlex.join(idle)}"
     yield Finding(site.name, f"its {len(timers)} timers are active", not idle, remedy)
 
 

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644, *, aside: Path | None = None) -> None:
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file by one of this content: a temporary one beside it, fsync, rename.
 
-    :param aside: a folder of the same file system for the temporary one, where that of the file is watched.
     :raises OSError: where that fails; the old file is then still whole.
     """
-    with staged({path: text}, mode, aside=aside) as put:
+    with staged({path: text}, mode) as put:
         put(path)
     sync_directory(path.parent)
 
@@ -32,9 +31,7 @@ def make_public_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def staged(
-    texts: Mapping[Path, str], mode: int = 0o644, *, aside: Path | None = None
-) -> Iterator[Callable[[Path], None]]:
+def staged(texts: Mapping[Path, str], mode: int = 0o644) -> Iterator[Callable[[Path], None]]:
     """Write files aside, all of them, and give what puts one in its place: a rename, which needs no room.
 
     :raises OSError: where one cannot be written; nothing has changed then.
@@ -42,8 +39,7 @@ def staged(
     written: dict[Path, str] = {}
     try:
         for path, text in texts.items():
-            folder = aside or path.parent
-            handle, written[path] = tempfile.mkstemp(dir=folder, prefix=f".{path.name[:60]}.")
+            handle, written[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()

@@ -1,7 +1,7 @@
-"""From whoever calls a command to the site's own user, python and settings.
+"""The site's own user, environment and settings.
 
-Root imports nothing of a site: it becomes the site's user first, by a new process image. Nothing here
-imports Django before :func:`load`.
+Root imports nothing of a site: site_process.py has it done as the site's user, in a process of its own.
+Nothing here imports Django before :func:`load`.
 """
 
 from __future__ import annotations
@@ -12,49 +12,30 @@ import os
 import pwd
 import shlex
 import sys
-from collections.abc import Sequence
 
-from linod_systemd import conf, keystrokes
+from linod_systemd import conf
 from linod_systemd.errors import ConfigurationError, LinodError, RefusedSite
 
 PR_SET_NO_NEW_PRIVS = 38
 KEPT_VARIABLES = ("LINOD_ROOT", "LANG", "LC_ALL", "TERM", "COLUMNS", "TZ", "NO_COLOR")
-ENTERED = "LINOD_ENTERED"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def enter(site: conf.Site, module: str, arguments: Sequence[str]) -> None:
-    """Return where this process is the site's user under the site's python; otherwise become that.
-
-    As root: all ids, no new privileges, a clean environment with the site's environment_file, and
-    ``python -m module --site SITE arguments`` in place of this process.
+def is_entered(site: conf.Site) -> bool:
+    """Whether this process is the site's user already, under the site's python.
 
     :raises ConfigurationError: for a user that does not exist or that this one cannot become.
     """
-    if not site.configured or os.environ.get(ENTERED) == f"{site.name}:{os.geteuid()}":
-        return
+    if not site.configured:
+        return True
     account = account_of(site)
-    same_python = os.path.abspath(sys.executable) == site.python
-    if os.geteuid() == account.pw_uid and (same_python or os.environ.get("LINOD_SITE") == site.name):
-        return
     if os.geteuid() not in (0, account.pw_uid):
         raise ConfigurationError(
             f"the site {site.name!r} belongs to the user {site.user}, this is {conf.user_name()}",
-            f"run it as root, or by: sudo -u {site.user}",
+            f"run it as root, or by: sudo -u {shlex.quote(site.user)}",
         )
-    if not os.access(site.python, os.X_OK):
-        raise ConfigurationError(
-            f"the python of the site {site.name!r}, {site.python}, cannot be run",
-            f"correct `python` in {conf.site_file(site.name)}",
-        )
-    environment = site_environment(site, account)
-    if os.geteuid() == 0:
-        make_directories(site, account)
-        drop_privileges(account)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(  # noqa: S606 - the administrator named this python in SITE.toml
-        site.python, [site.python, "-m", module, "--site", site.name, *arguments], environment
-    )
+    same_python = os.path.abspath(sys.executable) == site.python
+    return os.geteuid() == account.pw_uid and (same_python or os.environ.get("LINOD_SITE") == site.name)
 
 
 def account_of(site: conf.Site) -> pwd.struct_passwd:
@@ -68,27 +49,18 @@ def account_of(site: conf.Site) -> pwd.struct_passwd:
         ) from None
 
 
-def site_environment(site: conf.Site, account: pwd.struct_passwd) -> dict[str, str]:
-    """The environment for processes of the site: little of the caller's, all of its environment_file.
-
-    :raises ConfigurationError: where the environment_file cannot be read.
-    """
+def plain_environment(site: conf.Site, account: pwd.struct_passwd) -> dict[str, str]:
+    """The environment for processes of the site: little of the caller's, nothing of its environment_file."""
     environment = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
-    environment |= {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    return environment | {
+        "PATH": PATH,
         "HOME": account.pw_dir,
         "USER": account.pw_name,
         "LOGNAME": account.pw_name,
         "SHELL": "/bin/sh",
-    }
-    if site.environment_file and site.environment_by_root:
-        environment |= read_environment_file(site.environment_file)
-    environment |= {
         "LINOD_SITE": site.name,
         "DJANGO_SETTINGS_MODULE": site.settings,
-        ENTERED: f"{site.name}:{account.pw_uid}",
     }
-    return environment
 
 
 def read_environment_file(path: str) -> dict[str, str]:
@@ -132,7 +104,11 @@ def make_directories(site: conf.Site, account: pwd.struct_passwd) -> None:
 
     :raises OSError: where that is not possible.
     """
-    for folder in [site.state_directory, *([site.log_directory] if site.log_is_ours else [])]:
+    for folder in [
+        site.state_directory,
+        site.request_directory,
+        *([site.log_directory] if site.log_is_ours else []),
+    ]:
         folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         try:
             folder.mkdir(mode=0o750)
@@ -142,7 +118,7 @@ def make_directories(site: conf.Site, account: pwd.struct_passwd) -> None:
 
 
 def drop_privileges(account: pwd.struct_passwd) -> None:
-    """Become this user for good: all groups, all ids, and no way back by set-uid programs or the terminal.
+    """Become this user for good: all groups, all ids, and no way back by set-uid programs.
 
     :raises OSError: where the kernel refuses.
     """
@@ -151,7 +127,6 @@ def drop_privileges(account: pwd.struct_passwd) -> None:
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-    keystrokes.forbid()
 
 
 def load(site: conf.Site) -> None:

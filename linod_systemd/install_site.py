@@ -5,24 +5,34 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import subprocess
+import shlex
 import tempfile
 import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import apply, conf, files, generate, identity, logrotate, plan, systemd, trust, unitnames
+from linod_systemd import (
+    apply,
+    conf,
+    files,
+    generate,
+    logrotate,
+    plan,
+    site_folders,
+    site_process,
+    systemd,
+    trust,
+    unitnames,
+)
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.terminal import say
+from linod_systemd.visible import visible_line
 
 VENVS = ("env", "venv", ".venv")
-LOAD_SECONDS = 120
 START_SECONDS = 90.0
 END_SECONDS = 60.0
-MOST_BYTES = 65536
-PLAIN_PATH = re.compile(r"/[\w./+@ -]*")  # logrotate's file, too, is to hold it
+MOST_CHARACTERS = 65536
 
 
 def install(options: argparse.Namespace) -> int:
@@ -78,8 +88,10 @@ def _remove_units(name: str) -> None:
     directory, live = generate.unit_directory(per_user=False), systemd.is_running()
     with apply.locked(directory):
         installed = plan.read_installed(directory)
-        services = [unit for unit in plan.compute({}, installed, [name]).remove if unit.endswith(".service")]
-        kept = {unit: installed.ours[unit] for unit in services}
+        ours = plan.compute({}, installed, [name]).remove
+        services = [unit for unit in ours if unit.endswith(".service")]
+        held = [unit for unit in ours if unit.endswith((".slice", ".mount"))]
+        kept = {unit: installed.ours[unit] for unit in [*services, *held]}
         apply.apply(plan.compute(kept, installed, [name]), directory, live=live, per_user=False)
         if live:
             systemd.daemon_reload()
@@ -135,53 +147,45 @@ def _ask(name: str, values: dict[str, Any]) -> dict[str, Any]:
         candidate = Path(folder, f"{name}.toml")
         candidate.write_text(_toml(values), encoding="utf-8")
         site = conf.read_site(candidate)
-    account = identity.account_of(site)
-    identity.make_directories(site, account)
-    environment = identity.site_environment(site, account)
-    paths = [site.directory, *environment.get("PYTHONPATH", "").split(os.pathsep)]
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    reading, writing = os.pipe()
-    try:
-        done = subprocess.run(  # noqa: S603
-            [site.python, "-m", "linod_systemd.surroundings", str(writing)],
-            cwd=site.directory,
-            env=environment,
-            pass_fds=(writing,),
-            capture_output=True,
-            text=True,
-            timeout=LOAD_SECONDS,
-            preexec_fn=lambda: identity.drop_privileges(account),  # noqa: PLW1509
-        )
-        os.close(writing)
-        writing = -1
-        answer = os.read(reading, MOST_BYTES)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigurationError(f"the site {name!r} cannot be loaded ({error})", "correct that") from error
-    finally:
-        os.close(reading)
-        if writing >= 0:
-            os.close(writing)
-    if done.returncode != 0:
-        said = (done.stderr.strip() or "it says nothing").splitlines()[-1]
+    command = [site.python, "-m", "linod_systemd.surroundings", site.directory]
+    answer = site_process.ask(site, command)
+    if answer.code != 0:
+        said = (answer.stderr.strip() or "nothing").splitlines()[-1]
         raise ConfigurationError(
-            f"the site {name!r} does not load as {site.user} ({said})",
-            f"cd {site.directory} && {site.python} manage.py check",
+            visible_line(f"the site {name!r} does not load as {site.user}; it says: {said:.300}"),
+            f"cd {shlex.quote(site.directory)} && {shlex.quote(site.python)} manage.py check",
         )
-    return _checked(answer)
+    return _believed(site, answer.stdout)
 
 
-def _checked(answer: bytes) -> dict[str, Any]:
-    """What the site said; its words are another user's."""
+def _believed(site: conf.Site, answer: str) -> dict[str, Any]:
+    """The folders of what the site said that are the site's to write into; the others are told.
+
+    :raises ConfigurationError: for an answer that is none.
+    """
+    if len(answer) > MOST_CHARACTERS:
+        raise ConfigurationError(f"the site's answer has {len(answer)} characters", "install it anew")
     try:
         found = json.loads(answer)
         log, writable = found["log_directory"], found["writable"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"the site's answer is unusable ({error})", "install it anew") from error
-    texts = [log] if log is not None else []
-    for text in [*texts, *writable]:
-        if not isinstance(text, str) or not PLAIN_PATH.fullmatch(text):
-            raise ConfigurationError(f"the site names the folder {text!r}", "use a plain absolute path")
-    return {"log_directory": log, "writable": writable}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what = f"the site's answer is unusable ({error!s:.100})"
+        raise ConfigurationError(what, "install it anew") from error
+    if not isinstance(writable, list) or not all(isinstance(name, str) for name in [log or "", *writable]):
+        raise ConfigurationError("the site's answer is no list of folders", "install it anew")
+    others = [one for one in conf.configured_sites() if one.name != site.name]
+    believed = []
+    for folder in [*([log] if log else []), *writable]:
+        problem = site_folders.problem_of(site, folder, others)
+        if problem:
+            say(f"left out of what the site may write: {folder!r}, which {problem}")
+        else:
+            say(f"the site says that it writes into {folder}")
+            believed.append(folder)
+    return {
+        "log_directory": log if log in believed else None,
+        "writable": [folder for folder in writable if folder in believed],
+    }
 
 
 def _toml(values: dict[str, Any]) -> str:

@@ -35,12 +35,28 @@ class Site:
     supervisor: bool = True
     # Whether its user may be root.
     as_root: bool = False
+    # The limits of its slice (systemd.resource-control(5)): memory and tasks of all its processes together.
+    memory_max: str = "75%"
+    tasks_max: int = 4096
+    cpu_weight: int = 100
+    # How much its processes keep in /run, which is memory.
+    runtime_max: str = "64M"
+    # How many rules become units, and how many OnCalendar= and After= lines these have in all.
+    rules_max: int = 10_000
+    unit_lines_max: int = 30_000
+    # How often in a minute root's side looks at its requests; more of them wait, and come as one.
+    requests_per_minute: int = 20
     configured: bool = True
 
     @property
     def unit_prefix(self) -> str:
         """What the names of its units begin with."""
         return "linod-" if self.name == "default" else f"linod-{self.name}-"
+
+    @property
+    def slice(self) -> str:
+        """The slice that holds all its processes: a child of linod.slice (systemd.slice(5))."""
+        return f"linod-{self.name}.slice"
 
     @property
     def is_in_home(self) -> bool:
@@ -54,8 +70,12 @@ class Site:
 
     @property
     def request_directory(self) -> Path:
-        """What the site asks root's side for, until that has taken it (request_folder.py)."""
-        return self.state_directory / "requests"
+        """Requests to root's side, until that has taken them (request_folder.py).
+
+        Beside the state folder, /var/lib/linod/SITE.requests: in a folder of root's, so that the site cannot
+        put a link in its place, which systemd's .path unit would follow.
+        """
+        return self.state_directory.with_name(f"{self.state_directory.name}.requests")
 
     @property
     def lock_directory(self) -> Path:
@@ -78,9 +98,9 @@ class Site:
 
     @property
     def runtime_directory(self) -> Path:
-        """In memory: what lasts until the next boot (RuntimeDirectory= of its units)."""
+        """In memory: what its processes share until the next boot (RuntimeDirectory= of its units)."""
         mine = None if os.geteuid() == 0 or self.user != user_name() else os.environ.get("XDG_RUNTIME_DIR")
-        return (Path(mine) if mine else root() / "run") / "linod" / self.name
+        return (Path(mine) if mine else root() / "run") / "linod" / self.name / "shared"
 
     @property
     def supervisor_socket(self) -> Path:

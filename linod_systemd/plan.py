@@ -9,6 +9,9 @@ from pathlib import Path
 
 from linod_systemd.render import owner
 
+# The files of a unit directory that are ours, if they are marked.
+PATTERNS = ("linod[-.@]*", "linod.target.d/*.conf", "run-linod-*.mount")
+
 
 @dataclass(frozen=True)
 class Installed:
@@ -90,7 +93,7 @@ def read_installed(directory: Path) -> Installed:
     """
     ours: dict[str, str] = {}
     foreign: list[str] = []
-    paths = [*directory.glob("linod[-.@]*"), *directory.glob("linod.target.d/*.conf")]
+    paths = [path for pattern in PATTERNS for path in directory.glob(pattern)]
     for path in sorted(paths):
         if path.is_dir():
             continue

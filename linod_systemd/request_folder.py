@@ -1,15 +1,16 @@
-"""Requests: a file each in the site's ``requests/`` folder, by which the site's side asks root's.
+"""Requests: a symbolic link each in the folder SITE.requests, by which the site's side asks root's.
 
-A ``.path`` unit starts root's oneshot as long as the folder is not empty, so that none is lost. The oneshot
-takes the requests as the site's user, and reads rules.json after that. A file is named after what it asks
-for: asked a hundred times, it is one request.
+A ``.path`` unit starts root's oneshot as long as the folder is not empty, so that no request is lost. The
+oneshot takes the requests as the site's user, and reads rules.json after that. The link leads nowhere: its
+text is the name of the rule, so that it is made with its content in one step, and read without opening
+anything. Its name is made from that text: asked a hundred times, it is one request.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from linod_systemd import files
 from linod_systemd.conf import Site
 
 EXPORT = "rules"  # look at rules.json
-RUN = "run-"  # start a rule's unit: its name is the content
-LONGEST = 4096  # bytes: the longest name of a rule in UTF-8, and more
+RUN = "run-"  # start a rule's unit: its name is the text of the link
+LONGEST = 4095  # bytes of a link's text (PATH_MAX, path_resolution(7)); no rule's name is as long
 MOST = 1000  # taken at once; what is left starts the oneshot again
 
 
@@ -36,7 +37,7 @@ def ask_for_export(site: Site) -> None:
 
     :raises OSError: where the state folder cannot be written.
     """
-    _leave(site, EXPORT, "")
+    _leave(site, EXPORT, EXPORT)
 
 
 def ask_for_run(site: Site, rule: str) -> None:
@@ -60,9 +61,11 @@ def _run_file(rule: str) -> str:
     return RUN + hashlib.sha256(rule.encode()).hexdigest()[:32]
 
 
-def _leave(site: Site, name: str, content: str) -> None:
+def _leave(site: Site, name: str, text: str) -> None:
     site.request_directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-    files.write_atomically(site.request_directory / name, content, 0o640, aside=site.state_directory)
+    with contextlib.suppress(FileExistsError):  # asked for already, and not taken yet
+        os.symlink(text, site.request_directory / name)
+    files.sync_directory(site.request_directory)
 
 
 def take(folder: Path) -> Taken:
@@ -111,12 +114,7 @@ def _remove(directory: int, name: str) -> None:
 
 def _rule_in(directory: int, name: str) -> str:
     """:raises OSError, ValueError: where it is no request to run a rule."""
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("it is no plain file")
-        content = file.read(LONGEST + 1)
-    rule = content.decode()
-    if not rule or len(content) > LONGEST or name != _run_file(rule):
-        raise ValueError("its name is not that of what it asks for")
+    rule = os.readlink(name, dir_fd=directory)
+    if name != _run_file(rule):
+        raise ValueError("its name is not made from the rule that it asks for")
     return rule

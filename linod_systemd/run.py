@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from linod_systemd import conf, identity
+from linod_systemd import client, conf, identity
 from linod_systemd.errors import LinodError
 
 USAGE = "usage: linod-run [--site SITE] [--here] [--elapsed TIME] RULE"
@@ -81,7 +81,7 @@ class UsageError(LinodError):
 
 
 def run(command: Command) -> int:
-    """Run the rule; does not return where this process has to become the site's user first."""
+    """Run the rule, as the site's user; the exit code."""
     site = conf.find_site(command.site)
     if not command.here and os.geteuid() == 0 and site.configured:
         from linod_systemd import systemd, unit_run  # which no job needs
@@ -89,7 +89,11 @@ def run(command: Command) -> int:
         if systemd.is_running():
             return unit_run.run(site, command.rule)
     how = ["--elapsed", command.elapsed.isoformat()] if command.elapsed else ["--here"]
-    identity.enter(site, "linod_systemd.run", [*how, "--", command.rule])
+    if not identity.is_entered(site):
+        from linod_systemd import site_process  # which no job needs
+
+        return site_process.enter(site, "linod_systemd.run", [*how, "--", command.rule], site_process.LONG)
+    client.begin_run()
     identity.load(site)
     from linod_systemd.execute import execute
 

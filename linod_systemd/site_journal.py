@@ -108,7 +108,7 @@ def _check_readable() -> None:
     """:raises JournalAway: in a unit of PID 1 whose site has no socket now: the journal would look empty."""
     site = conf.this_site()
     path = journal_socket.path(site)
-    if str(path.with_suffix("")) in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
+    if f"{path.with_suffix('')}/shared" in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
         raise JournalAway(
             f"{path} does not exist", f"start it: systemctl start {unitnames.journal_socket(site.name)}"
         )

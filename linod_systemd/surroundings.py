@@ -1,5 +1,5 @@
-"""What a site says of itself, for its SITE.toml: ``python -m linod_systemd.surroundings FD``, run as its
-user."""
+"""What a site says of itself, for its SITE.toml: ``python -m linod_systemd.surroundings DIRECTORY``, run as
+its user. The answer is one JSON object on stdout; what the site prints as it loads goes to stderr."""
 
 from __future__ import annotations
 
@@ -44,5 +44,9 @@ def surroundings() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    result = json.dumps(surroundings())
-    os.write(int(sys.argv[1]), result.encode())  # apart from what the site prints as it loads
+    answer = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    os.chdir(sys.argv[1])
+    sys.path.insert(0, sys.argv[1])
+    with os.fdopen(answer, "w", encoding="utf-8") as file:
+        json.dump(surroundings(), file)

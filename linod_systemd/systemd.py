@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from linod_systemd import programs
 from linod_systemd.errors import LinodError
 
 VERIFY_BATCH = 200
@@ -24,22 +24,15 @@ class SystemdError(LinodError):
 
 
 def run(command: Sequence[str], *, check: bool = True, timeout: float = 90) -> str:
-    """Run a command of systemd; what it printed.
+    """Run a command of systemd; its output.
 
-    :raises SystemdError: where it fails and ``check``, is killed, or is not installed.
+    :raises SystemdError: where it fails and ``check``, or is killed.
+    :raises ProgramError: where it is not installed, or does not end.
     """
-    typed = shlex.join(command)
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)  # noqa: S603
-    except FileNotFoundError:
-        raise SystemdError(f"{command[0]} is not installed", "install systemd") from None
-    except subprocess.TimeoutExpired as error:
+    done = programs.run(command, seconds=timeout)
+    if done.code < 0 or (check and done.code != 0):
         raise SystemdError(
-            f"`{typed}` did not end within {timeout:.0f} s", "see: systemctl list-jobs"
-        ) from error
-    if done.returncode < 0 or (check and done.returncode != 0):
-        raise SystemdError(
-            f"`{typed}` failed: {done.stderr.strip() or done.returncode}", "run it by hand to see why"
+            f"`{shlex.join(command)}` failed: {done.stderr.strip() or done.code}", "run it by hand to see why"
         )
     return done.stdout
 
@@ -120,7 +113,7 @@ def verify(units: Mapping[str, str], directory: Path, *, per_user: bool = False)
     A target and its drop-ins are looked at alone: it loads all that they name, and the time for that grows
     with the square of their number (seen on systemd 252).
 
-    :raises SystemdError: where it does not end in time.
+    :raises ProgramError: where it does not end in time.
     """
     if shutil.which("systemd-analyze") is None:
         return None
@@ -165,28 +158,17 @@ def _laid_out(units: Mapping[str, str], folder: str) -> list[str]:
 
 def _verified(folder: str, unit_path: str, names: Sequence[str], *, per_user: bool) -> list[str]:
     command = ["systemd-analyze", *(["--user"] if per_user else []), "--man=no", "verify", "--", *names]
-    environment = {
-        "XDG_RUNTIME_DIR": folder,  # `systemd-analyze --user` wants one, and a plain su has none
-        **os.environ,
-        "SYSTEMD_UNIT_PATH": unit_path,
-        "SYSTEMD_LOG_COLOR": "0",
-    }
-    try:
-        done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=VERIFY_SECONDS, cwd=folder, env=environment
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SystemdError(
-            f"systemd-analyze verify of {len(names)} units did not end within {VERIFY_SECONDS:.0f} s",
-            "see how many rules each site has: linod --site SITE status",
-        ) from error
+    environment = {"SYSTEMD_UNIT_PATH": unit_path, "SYSTEMD_LOG_COLOR": "0"}
+    # `systemd-analyze --user` wants one, and a plain su has none.
+    environment["XDG_RUNTIME_DIR"] = os.environ.get("XDG_RUNTIME_DIR", folder)
+    done = programs.run(command, seconds=VERIFY_SECONDS, folder=folder, environment=environment)
     said = [
         line.replace(f"{folder}/", "").replace(COLON, ":")
         for line in (done.stdout + done.stderr).splitlines()
         if line.strip()
     ]
-    if done.returncode != 0 and not said:
-        said = [f"systemd-analyze verify ended with {done.returncode}"]
+    if done.code != 0 and not said:
+        said = [f"systemd-analyze verify ended with {done.code}"]
     return said
 
 

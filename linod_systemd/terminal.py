@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -13,13 +14,18 @@ def say(text: str) -> None:
     print(visible(text))
 
 
+def is_read_by_people() -> bool:
+    """Whether stdout is a terminal, or leads to one (site_process.py says so by FORCE_COLOR)."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
     """Print a table: coloured in a terminal, plain in a pipe."""
     if not rows:
         print(empty, file=sys.stderr)
         return
     lines = [[visible_line(" ".join(cell.split())) for cell in row] for row in (columns, *rows)]
-    if not sys.stdout.isatty():
+    if not is_read_by_people():
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
         for line in lines:
             print("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -15,12 +15,11 @@ from types import FrameType
 from linod_systemd import border, conf, identity, journal, systemd, unitnames
 from linod_systemd.bus import Bus
 from linod_systemd.errors import AlreadyRunning, LinodError
+from linod_systemd.held_process import ENDED, EXITED
 from linod_systemd.nearest import no_such_rule
 from linod_systemd.visible import visible
 
 LOOK_SECONDS = 0.05
-EXITED = 1  # CLD_EXITED of waitid(2): ExecMainCode of a process that was not killed
-ENDED = ("inactive", "failed")
 
 
 class NoUnit(LinodError):

@@ -37,5 +37,10 @@ def generate_timer(site: str) -> str:
     return f"linod@{site}.timer"  # not of linod-*: list-timers shows rules alone
 
 
+def runtime_mount(site: str) -> str:
+    """The mount unit of /run/linod/SITE; systemd gives it its name (systemd.mount(5))."""
+    return f"run-linod-{site}.mount"
+
+
 def supervisor(site: str) -> str:
     return f"linod-supervisor@{site}.service"

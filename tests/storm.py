@@ -143,7 +143,7 @@ class Storm:
 
     def _is_calm(self) -> bool:
         waiting = self.machine.sh(
-            f"ls {STATE}/spool /run/linod/shop/spool 2>/dev/null | grep json", check=False
+            f"ls {STATE}/spool /run/linod/shop/shared/spool 2>/dev/null | grep json", check=False
         )
         running = [job for job in jobs(self.machine, site="shop") if job["status"] == "running"]
         up = show(self.machine, "linod-supervisor@shop.service", "ActiveState") == "active"

@@ -234,7 +234,7 @@ def _memory(machine: Machine) -> None:
 def _forks(machine: Machine) -> None:
     progress(f"{FORKS:,} forks")
     process = show(machine, "linod-supervisor@shop.service", "MainPID")
-    path = "/run/linod/shop/supervisor.socket"
+    path = "/run/linod/shop/shared/supervisor.socket"
     machine.write("/srv/requests.py", REQUESTS)
 
     def counted() -> tuple[float, int, int]:

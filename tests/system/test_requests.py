@@ -7,7 +7,7 @@ import pytest
 from tests.machine import Machine
 from tests.system.support import active_timers, ended_job, failed_units, jobs, show, switch_off
 
-REQUESTS = "/var/lib/linod/shop/requests"
+REQUESTS = "/var/lib/linod/shop.requests"
 
 
 @pytest.fixture

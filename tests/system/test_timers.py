@@ -105,7 +105,7 @@ def test_run_now_in_the_admin_starts_the_unit(machine: Machine) -> None:
     assert (job["trigger"], bool(job["invocation_id"])) == ("manual", True)
     machine.poll(lambda: jobs(machine, "checkdata")[0]["status"] == "success", 10, "its end")
     machine.poll(
-        lambda: machine.sh("ls /var/lib/linod/default/requests") == "",
+        lambda: machine.sh("ls /var/lib/linod/default.requests") == "",
         10,
         "the request's end",
     )

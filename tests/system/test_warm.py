@@ -14,7 +14,7 @@ from tests.system.test_lost_nothing import become, latest
 pytestmark = pytest.mark.long
 
 SUPERVISOR = "linod-supervisor@shop.service"
-SOCKET = "/run/linod/shop/supervisor.socket"
+SOCKET = "/run/linod/shop/shared/supervisor.socket"
 GROUP = "/sys/fs/cgroup/system.slice"
 
 
@@ -343,11 +343,11 @@ def test_another_user_gets_no_job(machine: Machine) -> None:
     ask = "/opt/linod/bin/python -I -S $(ls -d /opt/linod/lib/python3*/site-packages/linod_systemd/ask.py)"
     machine.sh("chmod -R o+rwX /run/linod/shop")
     said = machine.sh(
-        f"{ask} /run/linod/shop/supervisor.socket does_nothing /bin/echo cold 2>&1", user="linod"
+        f"{ask} /run/linod/shop/shared/supervisor.socket does_nothing /bin/echo cold 2>&1", user="linod"
     )
     assert said == "linod: runs cold: it is for another user\ncold\n"
     said = machine.sh(
-        f"{ask} /run/linod/shop/supervisor.socket does_nothing /bin/echo cold 2>&1", user="shop"
+        f"{ask} /run/linod/shop/shared/supervisor.socket does_nothing /bin/echo cold 2>&1", user="shop"
     )
     assert said == "linod: runs cold: it is not asked for by linod-shop-does_nothing.service\ncold\n"
     assert jobs(machine, "does_nothing", "shop") == []
