@@ -11,10 +11,10 @@ COMMANDS=(linod linod-run linod-generate-units)
 UNITS=/etc/systemd/system
 DEMO_DROP_IN=$UNITS/linod-supervisor@default.service.d/10-demo.conf
 # systemd-python is compiled against libsystemd. dbus: jobs ask systemd over it, and join their units by it.
-BUILD_PACKAGES=(python3 python3-venv python3-dev gcc pkg-config libsystemd-dev dbus)
+BUILD_PACKAGES=(python3 python3-venv python3-dev gcc pkg-config libsystemd-dev dbus logrotate)
 # debootstrap: for a plain Debian, where this host's own root will not do.
 DEMO_PACKAGES=(python3 systemd systemd-container dbus debootstrap)
-TEST_PACKAGES=("${BUILD_PACKAGES[@]}" git systemd systemd-container debootstrap shellcheck logrotate strace)
+TEST_PACKAGES=("${BUILD_PACKAGES[@]}" git systemd systemd-container debootstrap shellcheck strace)
 
 LONG_TEST_PACKAGES=(chromium chromium-driver)
 
@@ -108,9 +108,11 @@ install_wheels() {
     quietly "$VENV/bin/pip" install --no-index --no-deps --force-reinstall "$1"/*.whl
     local command
     for command in "${COMMANDS[@]}"; do
+        # -I: neither the folder in which root types it, nor PYTHONPATH, says where it imports from.
+        sed -i "1s|^#!$VENV/bin/python[0-9.]*\$|#!$VENV/bin/python -I|" "$VENV/bin/$command"
         ln -sfn "$VENV/bin/$command" "/usr/local/bin/$command"
     done
-    quietly "$VENV/bin/python" -m linod_systemd.manual "$MANUAL"
+    quietly "$VENV/bin/python" -I -m linod_systemd.manual "$MANUAL"
 }
 
 do_wheelhouse() {
@@ -135,7 +137,7 @@ python = "$VENV/bin/python"
 directory = "/var/lib/linod/default"
 END
     fi
-    $VENV/bin/python -m linod_systemd.logrotate | put /etc/logrotate.d/linod
+    rm -f /etc/logrotate.d/linod # of a version whose sites were rotated by the host's logrotate
     if [ ! -e $DEMO_DROP_IN ] && grep -qs '^settings = "linod_systemd.demo.settings"' /etc/linod/default.toml; then
         put $DEMO_DROP_IN <<END
 # The demo site makes its own database.
@@ -174,7 +176,7 @@ do_install() {
     need_root
     need_systemd
     if [ -n "$wheels" ]; then
-        packages python3 python3-venv dbus
+        packages python3 python3-venv dbus logrotate
         make_venv $VENV
     else
         packages "${BUILD_PACKAGES[@]}"
@@ -182,6 +184,7 @@ do_install() {
         wheels=$(mktemp -d)
         build_wheels "$wheels" "$VENV/bin/pip"
     fi
+    RAN_BEFORE=$(running_supervisors)
     rm -rf $BEFORE
     if [ -x "$VENV/bin/linod-run" ]; then
         # Links, not copies: pip puts new files into the place of old ones.
@@ -208,16 +211,34 @@ put_in_place() {
 start_all() {
     systemctl daemon-reload
     systemctl enable --quiet --now linod.target
-    local site upheld
+    local unit others=()
+    while read -r unit; do
+        # Only a supervisor that ran before this, or the first one here, decides whether this version runs: a site
+        # that does not load stops no upgrade.
+        if [ -n "$RAN_BEFORE" ] && ! grep -qxF "$unit" <<<"$RAN_BEFORE"; then
+            others+=("$unit")
+        else
+            wait_for 90 systemctl is-active --quiet "$unit" ||
+                die "$unit does not start; see: journalctl -u $unit"
+        fi
+    done < <(supervisors)
+    wait_for 30 has_timers || die "no timer was started; see: journalctl -u 'linod-*'"
+    for unit in "${others[@]}"; do
+        systemctl is-active --quiet "$unit" || say "$unit does not run, as before; see: journalctl -u $unit"
+    done
+}
+
+# The supervisors that linod.target upholds: SITE.toml may switch one off.
+supervisors() {
+    local site
     for site in /etc/linod/*.toml; do
         site=$(basename "$site" .toml)
-        upheld=$UNITS/linod.target.d/50-$site.conf
-        # SITE.toml may switch its supervisor off.
-        if [ -f "$upheld" ] && ! grep -qxF "Upholds=linod-supervisor@$site.service" "$upheld"; then continue; fi
-        wait_for 90 systemctl is-active --quiet "linod-supervisor@$site" ||
-            die "linod-supervisor@$site does not start; see: journalctl -u linod-supervisor@$site"
+        grep -shxF "Upholds=linod-supervisor@$site.service" "$UNITS/linod.target.d/50-$site.conf" | cut -d= -f2
     done
-    wait_for 30 has_timers || die "no timer was started; see: journalctl -u 'linod-*'"
+}
+
+running_supervisors() {
+    systemctl list-units --no-legend --plain --state=active 'linod-supervisor@*.service' | cut -d' ' -f1
 }
 
 # The new version does not run: what was there before goes on.
@@ -249,7 +270,9 @@ do_uninstall() {
         # A job that was stopped starts what records its end, which wants its python still.
         wait_for 60 is_quiet || systemctl stop 'linod[-.@]*' 2>/dev/null || true
     fi
-    find $UNITS -maxdepth 2 -name 'linod*' -o -maxdepth 2 -path "$UNITS/linod.target.d/*.conf" 2>/dev/null |
+    if [ -d /run/systemd/system ]; then systemctl stop 'run-linod-*.mount' 2>/dev/null || true; fi
+    find $UNITS -maxdepth 2 -name 'linod*' -o -maxdepth 2 -path "$UNITS/linod.target.d/*.conf" \
+        -o -maxdepth 1 -name 'run-linod-*.mount' 2>/dev/null |
         while read -r file; do
             if [ -f "$file" ] && head -n 1 "$file" | grep -q '^# Generated by linod-generate-units for '; then
                 rm -f "$file"
@@ -260,17 +283,17 @@ do_uninstall() {
     fi
     find $UNITS -maxdepth 1 -type d \( -name 'linod-*.d' -o -name 'linod.target.d' \) -empty -delete
     rm -f $UNITS/multi-user.target.wants/linod.target /var/lib/systemd/timers/stamp-linod[-.@]*
-    rm -f /etc/logrotate.d/linod /etc/sysusers.d/linod.conf
+    rm -f /etc/sysusers.d/linod.conf
     rmdir --ignore-fail-on-non-empty /etc/sysusers.d 2>/dev/null || true
     for file in "${COMMANDS[@]}"; do
         if [ "$(readlink "/usr/local/bin/$file")" = "$VENV/bin/$file" ]; then rm -f "/usr/local/bin/$file"; fi
     done
     rm -rf $VENV $BEFORE
     for file in "${COMMANDS[@]}"; do rm -f "$MANUAL/man8/$file.8"; done
-    rmdir --ignore-fail-on-non-empty /run/linod 2>/dev/null || true
+    rmdir --ignore-fail-on-non-empty /run/linod/* /run/linod 2>/dev/null || true
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
-        systemctl reset-failed 'linod*' 2>/dev/null || true
+        systemctl reset-failed 'linod*' 'run-linod-*' 2>/dev/null || true
     fi
     if [ "$purge" = --purge ]; then
         find $UNITS -maxdepth 1 -type d \( -name 'linod-*.d' -o -name 'linod.target.d' \) -exec rm -rf {} +

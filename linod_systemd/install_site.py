@@ -17,7 +17,6 @@ from linod_systemd import (
     conf,
     files,
     generate,
-    logrotate,
     plan,
     site_folders,
     site_process,
@@ -63,7 +62,6 @@ def install(options: argparse.Namespace) -> int:
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     files.write_atomically(path, _toml(values))
     say(f"wrote {path}")
-    logrotate.write()
     return _start(conf.read_site(path))
 
 
@@ -79,7 +77,6 @@ def uninstall(options: argparse.Namespace) -> int:
     _remove_units(options.name)
     path.unlink()
     say(f"removed {path}")
-    logrotate.write()
     return 0
 
 

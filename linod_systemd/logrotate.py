@@ -1,50 +1,35 @@
-"""What logrotate is to know of the sites: ``python -m linod_systemd.logrotate``, a paragraph for each."""
+"""Rotate the lino.log of a site, by logrotate(8): ``python -m linod_systemd.logrotate SITE``, as its user.
+
+Not by the host's logrotate, which root runs: a site decides which files lie beside its log, and a FIFO or a
+file of 50 TB there would keep the logs of the whole host from being rotated.
+"""
 
 from __future__ import annotations
 
-import grp
-import pwd
-from pathlib import Path
+import os
+import sys
 
-from linod_systemd import conf, files
+from linod_systemd import conf, files, render
 
-TEMPLATE = Path(__file__).parent / "units" / "linod.logrotate"
-TARGET = Path("etc/logrotate.d/linod")
+PROGRAM = "/usr/sbin/logrotate"
 
 
-def text() -> str:
-    """The paragraphs of all sites whose user exists.
+def configuration(site: conf.Site) -> str:
+    """The text of logrotate's configuration for a site (logrotate(8), CONFIGURATION FILE)."""
+    return render.render("logrotate.conf.j2", site=site)
 
-    :raises ConfigurationError: where a SITE.toml cannot be read.
+
+def main() -> None:
+    """Become logrotate.
+
+    :raises OSError: where the state folder cannot be written, or there is no logrotate.
     """
-    sites = conf.configured_sites()
-    return "".join(_paragraph(site, group) for site in sites if (group := _group(site)))
-
-
-def write() -> None:
-    """Bring logrotate's file up to date, where there is logrotate.
-
-    :raises OSError: where it cannot be written.
-    """
-    path = conf.root() / TARGET
-    if path.parent.is_dir():
-        files.write_atomically(path, text())
-
-
-def _paragraph(site: conf.Site, group: str) -> str:
-    values = {"@SITE@": site.name, "@FILE@": str(site.log_file), "@USER@": site.user, "@GROUP@": group}
-    result = TEMPLATE.read_text(encoding="utf-8")
-    for name, value in values.items():
-        result = result.replace(name, value)
-    return result
-
-
-def _group(site: conf.Site) -> str:
-    try:
-        return grp.getgrgid(pwd.getpwnam(site.user).pw_gid).gr_name
-    except KeyError:
-        return ""
+    site = conf.find_site(sys.argv[1])
+    path = site.state_directory / "logrotate.conf"
+    files.write_atomically(path, configuration(site), mode=0o640)
+    status = site.state_directory / "logrotate.status"
+    os.execv(PROGRAM, [PROGRAM, f"--state={status}", str(path)])  # noqa: S606
 
 
 if __name__ == "__main__":
-    print(text(), end="")
+    main()

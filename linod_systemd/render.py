@@ -143,18 +143,22 @@ def job_units(
     return units
 
 
+def _minute(site: Site) -> int:
+    """The minute of its timers, so that not all sites look at once."""
+    return hashlib.sha256(site.name.encode()).digest()[0] % 60
+
+
 def generate_timer(site: Site, rules: RuleSet | None, now: datetime) -> dict[str, str]:
     """The timer of root's side: to list dates anew, and at the end of pauses."""
     paused = {rule.paused_until for rule in rules.rules if rule.paused_until} if rules else set()
     ends = {end for end in paused if end > now}
     # A second later at most: an OnCalendar= drops what is below a second.
     rounded = {end.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1) for end in ends}
-    minute = hashlib.sha256(site.name.encode()).digest()[0] % 60  # not all sites at once
     text = render(
         "linod.timer.j2",
         mark=mark(site.name),
         site=site,
-        minute=minute,
+        minute=_minute(site),
         pause_ends=[f"{end:%Y-%m-%d %H:%M:%S}" for end in sorted(rounded)],
     )
     return {unitnames.generate_timer(site.name): text}
@@ -173,6 +177,10 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
         f"linod-generate@{site.name}.path": render("linod-generate.path.j2", **values),
         f"linod-generate@{site.name}.service": render("linod-generate.service.j2", **values),
     }
+    units[unitnames.logrotate(site.name)] = render("linod-logrotate.service.j2", **values)
+    units[unitnames.logrotate_timer(site.name)] = render(
+        "linod-logrotate.timer.j2", **values, unit=unitnames.logrotate(site.name), minute=_minute(site)
+    )
     if not per_user:  # a user reads what his own units logged
         units[unitnames.journal_socket(site.name)] = render("linod-journal.socket.j2", **values)
         units[f"linod-journal-{site.name}@.service"] = render("linod-journal.service.j2", **values)
@@ -195,6 +203,7 @@ def drop_in_name(site: Site) -> str:
 def drop_in(site: Site, timers: list[str], *, per_user: bool) -> str:
     """The drop-in of linod.target that keeps the site's own units and these timers up."""
     own = [f"linod-generate@{site.name}.path", unitnames.generate_timer(site.name)]
+    own.append(unitnames.logrotate_timer(site.name))
     if site.supervisor:
         own.append(unitnames.supervisor(site.name))
     if not per_user:

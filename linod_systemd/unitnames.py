@@ -37,6 +37,14 @@ def generate_timer(site: str) -> str:
     return f"linod@{site}.timer"  # not of linod-*: list-timers shows rules alone
 
 
+def logrotate_timer(site: str) -> str:
+    return f"linod@{site}.logrotate.timer"  # nor this
+
+
+def logrotate(site: str) -> str:
+    return f"linod-logrotate@{site}.service"
+
+
 def runtime_mount(site: str) -> str:
     """The mount unit of /run/linod/SITE; systemd gives it its name (systemd.mount(5))."""
     return f"run-linod-{site}.mount"

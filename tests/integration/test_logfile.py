@@ -33,7 +33,7 @@ def rename(path: Path, number: int) -> None:
 
 
 def logrotate(path: Path, number: int) -> None:
-    """The real one, with the words of units/linod.logrotate."""
+    """The real one, with the words of units/logrotate.conf.j2."""
     configuration = path.parent.parent / "logrotate.conf"
     configuration.write_text(f"{path} {{\n rotate 1000\n missingok\n notifempty\n nocreate\n}}\n")
     state = path.parent.parent / "logrotate.state"

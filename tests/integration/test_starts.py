@@ -121,7 +121,9 @@ def test_in_a_unit_the_socket_must_be_there(
     """Without it, the journal looks empty to a process of the site."""
     monkeypatch.setattr(journal_socket, "FOLDER", tmp_path)
     before = accounted(site)
-    monkeypatch.setenv("RUNTIME_DIRECTORY", f"{tmp_path}/{site.name}:{tmp_path}/{site.name}/linod-started")
+    monkeypatch.setenv(
+        "RUNTIME_DIRECTORY", f"{tmp_path}/{site.name}/shared:{tmp_path}/{site.name}/runs/linod-started"
+    )
     starts.account_for(site)
     assert accounted(site) == before
     monkeypatch.delenv("RUNTIME_DIRECTORY")  # of no unit: what it sees itself is all there is

@@ -71,6 +71,16 @@ def ensure_package(machine: Machine, name: str) -> None:
     machine.sh(f"dpkg -s {name} >/dev/null 2>&1 || {{ apt-get update -qq && apt-get install -qq {name}; }}")
 
 
+def rotate_log(machine: Machine, site: str, log: str = "") -> None:
+    """Rotate a site's lino.log by its unit, as if it was last rotated long ago."""
+    log = log or f"/var/log/linod/{site}/lino.log"
+    machine.write(
+        f"/var/lib/linod/{site}/logrotate.status", f'logrotate state -- version 2\n"{log}" 2020-1-1-0:0:0\n'
+    )
+    machine.sh(f"chown --reference=/var/lib/linod/{site} /var/lib/linod/{site}/logrotate.status")
+    machine.sh(f"systemctl start linod-logrotate@{site}")
+
+
 def add_to_settings(machine: Machine, text: str) -> None:
     """Let the shop have further settings; the units are to be generated anew."""
     machine.write("/srv/shop/shop/further.py", f"from shop.settings import *\n{text}\n")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.machine import SOURCE, Machine
+from tests.machine import Machine
 from tests.system.support import (
     STATE,
     active_timers,
@@ -18,6 +18,7 @@ from tests.system.support import (
     ensure_package,
     failed_units,
     jobs,
+    rotate_log,
     rules,
     show,
     switch_off,
@@ -312,9 +313,9 @@ def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> N
 @pytest.mark.long
 def test_logrotate_rotates_each_sites_log_as_its_user(both_sites: Machine) -> None:
     ensure_package(both_sites, "logrotate")
-    both_sites.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
     ended_job(both_sites, "ticks")
-    both_sites.sh("logrotate --force /etc/logrotate.d/linod")
+    for site in ("default", "shop"):
+        rotate_log(both_sites, site)
     assert both_sites.sh("stat -c '%U %n' /var/log/linod/*/lino.log.1").split() == [
         *("linod", "/var/log/linod/default/lino.log.1"),
         *("shop", "/var/log/linod/shop/lino.log.1"),

@@ -13,7 +13,16 @@ import pytest
 from tests.machine import Machine, Workshop
 from tests.system.lino import PYTHON, SITE, Web, in_site, install_site, manage, task
 from tests.system.postgresql import SERVER, install_postgresql
-from tests.system.support import active_timers, await_supervisor, ended_job, jobs, rules, show, switch_off
+from tests.system.support import (
+    active_timers,
+    await_supervisor,
+    ended_job,
+    jobs,
+    rotate_log,
+    rules,
+    show,
+    switch_off,
+)
 
 MODELS = f"{SITE}/small/probe/models.py"
 
@@ -141,7 +150,8 @@ def test_log_is_the_sites_own_in_its_own_format(lino: Machine) -> None:
     assert len(lines) == 1
     journal = lino.sh("journalctl -u linod-small-tells -o cat").splitlines()
     assert journal.count("BaseRequest as robin, rule tells") == 1
-    lino.sh("logrotate --force /etc/logrotate.d/linod && systemctl start linod-small-tells")
+    rotate_log(lino, "small", f"{SITE}/small/log/lino.log")
+    lino.sh("systemctl start linod-small-tells")
     assert "captured: into" in lino.read(f"{SITE}/small/log/lino.log")
     assert lino.sh(f"stat -c %U {SITE}/small/log/lino.log") == "lino\n"
     lino.sh(f"zgrep -q 'captured: into' {SITE}/small/log/lino.log.1*")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.machine import Machine
-from tests.system.support import ensure_package, jobs
+from tests.system.support import ensure_package, jobs, rotate_log
 
 pytestmark = pytest.mark.long
 
@@ -57,12 +57,11 @@ def test_twenty_jobs_and_a_web_process_write_at_once(shop: Machine) -> None:
 def test_lino_log_loses_no_line_while_it_is_rotated(shop: Machine) -> None:
     """And the supervisor is killed, from which the jobs were forked."""
     ensure_package(shop, "logrotate")
-    shop.sh("/opt/linod/bin/python -m linod_systemd.logrotate > /etc/logrotate.d/linod")
     units = _twenty(shop, "logs_a_thousand")
     shop.sh(f"systemctl start --no-block {units}")
     for turn in range(5):
         shop.poll(lambda: ": line " in shop.sh(f"cat {LOG}", check=False), 30, "lines")
-        shop.sh("logrotate --force /etc/logrotate.d/linod")
+        rotate_log(shop, "shop")
         if turn == 2:
             shop.sh("systemctl kill --kill-whom=main --signal=KILL linod-supervisor@shop")
     shop.poll(lambda: not _unended(shop), 60, "twenty jobs to end")
