@@ -291,7 +291,7 @@ def _copy_size(master: int) -> None:
 def _keys_as_they_are(terminal: int) -> Iterator[None]:
     """Hand each key on at once, Ctrl-C too; afterwards root's terminal is as before, and holds no key."""
     before = termios.tcgetattr(terminal)
-    tty.setraw(terminal)
+    tty.setraw(terminal, termios.TCSADRAIN)  # keys that are typed already are for the process
     try:
         yield
     finally:

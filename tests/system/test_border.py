@@ -97,6 +97,59 @@ def test_root_opens_and_imports_nothing_of_a_site(shop: Machine, how: str) -> No
     assert any(what.startswith("/var/lib/linod/shop/rules.json") for what in of_user)
 
 
+HOSTILE_MODULES = (
+    *("argparse", "jinja2", "json", "sitecustomize", "usercustomize", "subprocess", "pwd", "tomllib", "rich"),
+    *("shtab", "jeepney", "pydantic", "dateutil", "systemd", "psutil", "encodings", "site", "linod_systemd"),
+)
+TYPED_BY_ROOT = (
+    *(
+        "linod-generate-units",
+        "linod-generate-units --check --diff",
+        "linod-generate-units --site shop --apply",
+    ),
+    *("linod doctor", "linod doctor shop --json", "linod completion bash", "linod --help", "linod --version"),
+    *(
+        "linod --site shop status",
+        "linod --site shop next ticks",
+        "linod --site shop jobs",
+        "linod-run --help",
+    ),
+    *("linod-run --site shop warns", "linod-run --site shop --here warns", "linod --site shop manage check"),
+    *(
+        "linod install-site shop",
+        "linod next daily --rules /tmp/one.json",
+        "linod calendar --rules /tmp/one.json",
+    ),
+    "linod uninstall-site shop",
+)
+
+
+def test_root_may_stand_in_a_folder_of_hostile_modules(shop: Machine) -> None:
+    """Nothing there is run by any command that root types, whatever folder root's shell is in."""
+    shop.sh(f"cat > {PACKAGES}/audit_of_root.py <<'END'\n{AUDIT}\nEND")
+    shop.sh(f"echo import audit_of_root > {PACKAGES}/audit_of_root.pth")
+    shop.sh("touch /etc/systemd/system/audit.log && chmod 666 /etc/systemd/system/audit.log")
+    document = {"version": 1, "site": "x", "timezone": "UTC", "rules": [{"name": "daily"}]}
+    shop.write("/tmp/one.json", json.dumps(document))
+    hostile = "/srv/shop/hostile"
+    shop.sh(f"mkdir {hostile}")
+    for name in HOSTILE_MODULES:
+        got_in = "import os\nopen(f'/var/lib/linod/shop/got_in_{os.geteuid()}', 'w').close()\n"
+        shop.write(f"{hostile}/{name}.py", got_in)
+        shop.write(f"{hostile}/{name}_/__init__.py", got_in)
+        shop.sh(f"mv {hostile}/{name}_ {hostile}/{name}")
+    shop.sh("chown -R shop /srv/shop")
+    for command in TYPED_BY_ROOT:
+        for variables in ("", "PYTHONPATH=. PYTHONSTARTUP=argparse.py PYTHONHOME= "):
+            done = shop.run("bash", "-c", f"cd {hostile} && {variables}{command}", check=False)
+            assert "Traceback" not in done.stderr, command
+    assert shop.sh("ls /var/lib/linod/shop/got_in_* 2>/dev/null || true") == ""
+    rows = [line.split("\t", 2) for line in shop.read("/etc/systemd/system/audit.log").splitlines()]
+    of_root = [f"{event} {what}" for user, event, what in rows if user == "0"]
+    assert len(of_root) > 1000
+    assert [line for line in of_root if hostile in line or line.startswith(("exec ./", "open ./"))] == []
+
+
 @long
 def test_becoming_the_user_leaves_nothing_of_root(shop: Machine) -> None:
     shop.sh("groupadd helpers && usermod -aG helpers shop")
@@ -116,11 +169,12 @@ def test_becoming_the_user_leaves_nothing_of_root(shop: Machine) -> None:
 @long
 def test_site_types_nothing_into_roots_terminal(shop: Machine) -> None:
     """TIOCSTI: root's shell would read it, and do it, once the command has ended."""
-    shop.write("/srv/shop/keys.py", "import fcntl, termios\nfcntl.ioctl(0, termios.TIOCSTI, b'x')\n")
+    keys = "import fcntl, termios\nfor key in b'x\\n': fcntl.ioctl(0, termios.TIOCSTI, bytes([key]))\n"
+    shop.write("/srv/shop/keys.py", keys)
     command = "linod --site shop manage shell -v0 -c \"exec(open('/srv/shop/keys.py').read())\""
-    shop.write("/tmp/terminal.sh", command)
+    shop.write("/tmp/terminal.sh", f'{command}\n{command} </dev/null\nread -t 1 line; echo "read:<$line>"\n')
     said = shop.sh("script -qec 'bash /tmp/terminal.sh' /dev/null < /dev/null", check=False)
-    assert "PermissionError" in said and "[Errno 1] Operation not permitted" in said  # 3.13 colours them
+    assert "read:<>" in said and "Inappropriate ioctl for device" in said
 
 
 @long

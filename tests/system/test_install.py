@@ -74,7 +74,7 @@ def test_an_upgrade_that_does_not_run_leaves_the_old_version_running(machine: Ma
     machine.sh("echo 'raise SystemExit(\"it is broken\")' >> /root/new/linod_systemd/supervisor.py")
     done = machine.run("sh", "-c", "cd /root/new && ./install.sh", check=False, timeout=380)
     assert done.returncode == 1
-    assert "linod-supervisor@default does not start" in done.stderr
+    assert "linod-supervisor@default.service does not start" in done.stderr
     assert "the version from before runs on" in done.stderr
     assert "it is broken" not in machine.sh(
         "cat /opt/linod/lib/python3*/site-packages/linod_systemd/supervisor.py"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -70,12 +72,32 @@ def be(machine: Machine, script: str) -> None:
     machine.write("/srv/shop/hostile.py", script)
 
 
-def on_a_terminal(machine: Machine, command: str, typed: str = "") -> str:
+def on_a_terminal(machine: Machine, command: str) -> str:
     """What root sees in a terminal in which this is typed, from before and after the command."""
     script = f"tty; stty -a; {command}; echo ended $?; stty -a; tty"
     machine.write("/tmp/typed.sh", script)
-    done = machine.run("script", "-qec", "bash /tmp/typed.sh", "/dev/null", input=typed)
+    done = machine.run("script", "-qec", "bash /tmp/typed.sh", "/dev/null", input="")
     return done.stdout.replace("\r\n", "\n")
+
+
+def converse(machine: Machine, command: str, answers: Sequence[tuple[str, str]]) -> str:
+    """The same where each answer is typed once its question is there."""
+    machine.write("/tmp/typed.sh", f"tty; {command}; echo ended $?; stty -a; tty")
+    argv = machine.command("script", "-qec", "bash /tmp/typed.sh", "/dev/null")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None and process.stdout is not None
+        seen, from_here = "", 0
+        for question, answer in [*answers, ("", "")]:
+            while question not in seen[from_here:] or not question:
+                part = process.stdout.read(4096).decode(errors="replace")
+                seen += part
+                if not part:
+                    break
+            from_here = len(seen)
+            if answer:
+                process.stdin.write(answer.encode())
+        process.stdin.close()
+    return seen.replace("\r\n", "\n")
 
 
 def test_it_leaves_nothing_behind(hostile: Machine) -> None:
@@ -102,6 +124,7 @@ def test_no_command_leaves_anything_behind(hostile: Machine) -> None:
 def test_it_has_no_terminal_of_roots(hostile: Machine) -> None:
     be(hostile, READS)
     for command in ("linod --site shop status", "linod --site shop manage check", "linod doctor shop"):
+        hostile.sh("rm -f /var/lib/linod/shop/terminals")
         seen = on_a_terminal(hostile, command)
         assert seen.splitlines()[0].startswith("/dev/pts/")
         assert " -echo " not in seen and " echo " in seen
@@ -128,7 +151,8 @@ def test_what_it_floods_is_bounded(hostile: Machine) -> None:
     measured = "/opt/linod/bin/python -I -c '{}'"
     script = (
         "import resource, subprocess; done = subprocess.run({!r}, capture_output=True);"
-        "print(done.returncode, len(done.stderr) // 2**20, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024);"
+        "memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024;"
+        "print(done.returncode, len(done.stderr) // 2**20, memory);"
         "print(done.stderr[-300:])"
     )
     for command in (["linod", "--site", "shop", "status"], ["linod", "doctor", "shop"]):
@@ -147,7 +171,8 @@ def test_what_does_not_end_is_ended(hostile: Machine) -> None:
     script = (
         "from linod_systemd import conf, site_process as s\n"
         "site = conf.find_site('shop')\n"
-        "try: s.relay(site, [site.python, '-m', 'linod_systemd.cli', '--site', 'shop', 'status'], s.Limits(3, 1000))\n"
+        "words = [site.python, '-m', 'linod_systemd.cli', '--site', 'shop', 'status']\n"
+        "try: s.relay(site, words, s.Limits(3, 1000))\n"
         "except s.TooMuch as error: print(error)"
     )
     said = hostile.run("/opt/linod/bin/python", "-I", "-c", script, timeout=60).stdout
@@ -167,9 +192,8 @@ def test_ctrl_c_ends_it(hostile: Machine) -> None:
 
 def test_a_shell_of_the_site_works_for_root(shop: Machine) -> None:
     """By a terminal of its own; and from a pipe."""
-    seen = on_a_terminal(
-        shop, "linod --site shop manage shell -v0", "import os\nprint(6 * 7, os.ttyname(0))\nexit()\n"
-    )
+    answers = [(">>> ", "import os\n"), (">>> ", "print(6 * 7, os.ttyname(0))\n"), (">>> ", "exit()\n")]
+    seen = converse(shop, "linod --site shop manage shell -v0", answers)
     assert "42 /dev/pts/" in seen
     own = next(line for line in seen.splitlines() if line.startswith("42 ")).split()[1]
     assert own != seen.splitlines()[0]
@@ -180,7 +204,8 @@ def test_a_shell_of_the_site_works_for_root(shop: Machine) -> None:
 
 @long
 def test_a_superuser_is_made_by_root(shop: Machine) -> None:
-    typed = "boss\nboss@example.org\n7up-and-down\n7up-and-down\n"
-    seen = on_a_terminal(shop, "linod --site shop manage createsuperuser", typed)
+    answers = [("Username", "boss\n"), ("Email", "boss@example.org\n")]
+    answers += [("Password:", "7up-and-down\n"), ("Password (again):", "7up-and-down\n")]
+    seen = converse(shop, "linod --site shop manage createsuperuser", answers)
     assert "Superuser created successfully." in seen
     assert "ended 0" in seen
