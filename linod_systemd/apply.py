@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,22 +22,20 @@ class ApplyError(LinodError):
     """A unit directory that cannot be written."""
 
 
-@contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Make the directory, and hold it against other generators.
+def make_directory(directory: Path) -> None:
+    """Make the unit directory, where it is missing.
 
-    :raises ApplyError: where that is not possible.
+    :raises ApplyError: where that is not possible, or it cannot be written.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(files.locked_directory(directory))
-        except OSError as error:
-            raise ApplyError(
-                f"{directory} cannot be opened ({error.strerror})",
-                "run it as root, or with --user or --output DIR",
-            ) from error
-        yield
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ApplyError(
+            f"{directory} cannot be opened ({error.strerror})",
+            "run it as root, or with --user or --output DIR",
+        ) from error
 
 
 def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: Collection[str] = ()) -> None:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import re
+import resource
 import select
 import signal
-import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
-from linod_systemd import conf, desired, identity, request_folder
-from linod_systemd.errors import ConfigurationError
+from linod_systemd import conf, desired, files, identity, reckon, request_folder
+from linod_systemd.desired import MOST_BYTES
+from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
+from linod_systemd.reckon import Reckoned, Timing
 from linod_systemd.request_folder import Taken
 from linod_systemd.rule import RuleSet
 
-MOST_BYTES = 16 * 2**20
 MOST_SECONDS = 10.0
+# Of the child that reckons: seconds of the clock and of the processor, bytes of memory and of its answer.
+RECKON_SECONDS = 90.0
+MOST_CPU_SECONDS = 60
+MOST_MEMORY = 2 * 2**30
+MOST_ANSWER_BYTES = 64 * 2**20
+# A calendar's words are letters, digits and these signs; a zone may have a plus (systemd.time(7)).
+TIMER_LINE = re.compile(r"On(?:Calendar|BootSec|UnitActiveSec)=[A-Za-z0-9 *.,:/~_+-]{1,20000}")
+Send = Callable[[conf.Site, int], int]
 SETTLE_SECONDS = 0.2  # many changes in a row come as one
 FINE, MISSING, REFUSED = 0, 3, 4
 
@@ -55,23 +67,99 @@ def read_rules(site: conf.Site) -> RuleSet | None:
     :raises RulesFileError: for a file that as a whole says nothing usable.
     """
     text = _as_user(site, _send_rules, site.rules_file)
+    return None if text is None else _of_site(site, desired.parse(text, str(site.rules_file)))
+
+
+def reckoned(site: conf.Site, installed: Mapping[str, str], now: datetime) -> Reckoned | None:
+    """The rules of a site and when they are due; None where it has not written any yet.
+
+    The child reads, judges and reckons them, with limits of time and memory. This process judges the rules
+    once more, and takes of the child the lines of the timers alone.
+
+    :param installed: its timers as they are (reckon.of_rules).
+    :raises ConfigurationError, RulesFileError: as :func:`read_rules`.
+    """
+
+    def send(site: conf.Site, pipe: int) -> int:
+        return _send_reckoned(site, site.rules_file, installed, now, pipe)
+
+    text = _as_user(site, send, site.rules_file, RECKON_SECONDS, MOST_ANSWER_BYTES)
+    return None if text is None else _taken(site, text, str(site.rules_file))
+
+
+def reckoned_of_file(site: conf.Site, path: Path, installed: Mapping[str, str], now: datetime) -> Reckoned:
+    """The same of a file that somebody named, read by a child of this very user.
+
+    :raises RulesFileError, ConfigurationError: as :func:`reckoned`.
+    """
+
+    def send(site: conf.Site, pipe: int) -> int:
+        return _send_reckoned(site, path, installed, now, pipe)
+
+    text = _in_child(site, send, path, None, RECKON_SECONDS, MOST_ANSWER_BYTES)
     if text is None:
-        return None
-    rules = desired.parse(text, str(site.rules_file))
+        raise ConfigurationError(f"{path} is not there", "name a rules.json")
+    return _taken(site, text, str(path))
+
+
+def _of_site(site: conf.Site, rules: RuleSet) -> RuleSet:
     if rules.site != site.name:
         raise ConfigurationError(
-            f"{site.rules_file} is of the site {rules.site!r}, not {site.name!r}",
+            f"{site.rules_file} is of the site {rules.site!r:.80}, not {site.name!r}",
             "write it anew: linod export",
         )
     return rules
 
 
-def _as_user(site: conf.Site, send: Callable[[conf.Site, int], int], place: Path) -> str | None:
+def _taken(site: conf.Site, text: str, source: str) -> Reckoned:
+    """What the child sent; its lines can only say when."""
+    unusable = f"what was reckoned from {source} is unusable"
+    try:
+        answer = json.loads(text)
+        rules = _of_site(site, desired.parse(answer["rules"], source))
+        timings = {name: _timing(*values) for name, values in answer["timings"].items()}
+        refused = [
+            RefusedRule(str(message)[:1000], str(remedy)[:200]) for message, remedy in answer["refused"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigurationError(f"{unusable} ({error!s:.200})", "run it again") from error
+    return Reckoned(rules, timings, tuple(refused))
+
+
+def _timing(now: str, lines: list[str], relisted: bool) -> Timing:
+    """:raises ValueError: for lines that no timer of ours has."""
+    for line in lines:
+        if not TIMER_LINE.fullmatch(line):
+            raise ValueError(f"{line!r:.80} is no line of a timer")
+    instant = datetime.fromisoformat(now)
+    if instant.tzinfo is None:
+        raise ValueError(f"{now!r:.80} has no offset")
+    return Timing(instant, tuple(lines), bool(relisted))
+
+
+def _as_user(
+    site: conf.Site,
+    send: Send,
+    place: Path,
+    seconds: float | None = None,
+    most_bytes: int | None = None,
+) -> str | None:
     """Fork, let the child become the user and read, and take what it sends.
 
     :param place: what it reads, for errors.
     """
     account = identity.account_of(site) if os.geteuid() == 0 else None
+    return _in_child(site, send, place, account, seconds or MOST_SECONDS, most_bytes or MOST_BYTES)
+
+
+def _in_child(
+    site: conf.Site,
+    send: Send,
+    place: Path,
+    account: pwd.struct_passwd | None,
+    seconds: float,
+    most_bytes: int,
+) -> str | None:
     reading, writing = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
@@ -86,13 +174,20 @@ def _as_user(site: conf.Site, send: Callable[[conf.Site, int], int], place: Path
             os._exit(code)
     os.close(writing)
     try:
-        data, in_time = _receive(reading)
+        data, in_time = _receive(reading, seconds, most_bytes)
     finally:
         os.close(reading)
         if not _ended(child):
             os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return _judged(site, place, data, code, in_time)
+    problem = ""
+    if not in_time:
+        problem = f"did not come within {seconds:.0f} s"
+    elif len(data) > most_bytes:
+        problem = f"is larger than {most_bytes} bytes"
+    elif -code in (signal.SIGXCPU, signal.SIGKILL):
+        problem = "takes too long to reckon: it was given up"
+    return _judged(site, place, data, code, problem)
 
 
 def _leave_the_terminal() -> None:
@@ -102,16 +197,11 @@ def _leave_the_terminal() -> None:
         os.dup2(nothing, stream)
 
 
-def _judged(site: conf.Site, place: Path, data: bytes, code: int, in_time: bool) -> str | None:
+def _judged(site: conf.Site, place: Path, data: bytes, code: int, problem: str) -> str | None:
     if code == MISSING:
         return None
-    problem = ""
-    if not in_time:
-        problem = f"did not come within {MOST_SECONDS:.0f} s"
-    elif len(data) > MOST_BYTES:
-        problem = f"is larger than {MOST_BYTES} bytes"
-    elif code != FINE:
-        problem = data.decode("utf-8", "replace")[:300] or "cannot be read"
+    if code != FINE:
+        problem = problem or data.decode("utf-8", "replace")[:300] or "cannot be read"
     if problem:
         raise ConfigurationError(
             f"{place} {problem}", f"it must be a plain file that {site.user} wrote: linod export"
@@ -130,38 +220,67 @@ def _send_requests(site: conf.Site, pipe: int) -> int:
 
 
 def _send_rules(site: conf.Site, pipe: int) -> int:
-    """In the child: the content, or in its place what is wrong."""
+    """In the child: the content of rules.json, or in its place what is wrong."""
+    return _send_file(site, site.rules_file, pipe, lambda content: content)
+
+
+def _send_reckoned(
+    site: conf.Site, path: Path, installed: Mapping[str, str], now: datetime, pipe: int
+) -> int:
+    """In the child: its content, and the lines of the timers that follow from it."""
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_SECONDS, MOST_CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def answer(content: bytes) -> bytes:
+        text = content.decode()
+        try:
+            rules = desired.parse(text, str(path))
+        except LinodError:  # which the other process will find, too, and tell
+            return json.dumps({"rules": text, "timings": {}, "refused": []}).encode()
+        found = reckon.of_rules(site, rules, installed, now)
+        timings = {
+            name: (one.now.isoformat(), one.lines, one.relisted) for name, one in found.timings.items()
+        }
+        refused = [(error.message, error.remedy) for error in found.refused]
+        return json.dumps({"rules": text, "timings": timings, "refused": refused}).encode()
+
+    return _send_file(site, path, pipe, answer)
+
+
+def _send_file(site: conf.Site, path: Path, pipe: int, answer: Callable[[bytes], bytes]) -> int:
+    """In the child: what is to be said of a file's content, or in its place what is wrong."""
     try:
-        handle = os.open(site.rules_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.write(pipe, b"is no plain file")
-            return REFUSED
-        sent = 0
-        while sent <= MOST_BYTES and (data := os.read(handle, 65536)):
-            sent += len(data)
-            while data:
-                data = data[os.write(pipe, data) :]
+        data = answer(files.read_plain(path, MOST_BYTES, follow=path != site.rules_file))
     except FileNotFoundError:
         return MISSING
     except OSError as error:
         os.write(pipe, f"cannot be read as {site.user} ({error.strerror}: {error.filename})".encode())
         return REFUSED
+    except UnicodeDecodeError as error:
+        os.write(pipe, f"is no UTF-8 ({error})".encode())
+        return REFUSED
+    except (ValueError, MemoryError, LinodError) as error:
+        os.write(pipe, str(error).encode("utf-8", "backslashreplace")[:1000])
+        return REFUSED
+    while data:
+        data = data[os.write(pipe, data) :]
     return FINE
 
 
-def _receive(pipe: int) -> tuple[bytes, bool]:
+def _receive(pipe: int, seconds: float, most_bytes: int) -> tuple[bytes, bool]:
     """What came before the end, the size or the time ran out; whether it was in time."""
-    deadline = time.monotonic() + MOST_SECONDS
-    data = b""
-    while len(data) <= MOST_BYTES:
+    deadline = time.monotonic() + seconds
+    data = bytearray()
+    while len(data) <= most_bytes:
         ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
-            return data, False
+            return bytes(data), False
         part = os.read(pipe, 65536)
         if not part:
             break
         data += part
-    return data, True
+    return bytes(data), True
 
 
 def _ended(child: int) -> bool:

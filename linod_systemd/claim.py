@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import conf, unitnames
+from linod_systemd import conf, files, unitnames
 from linod_systemd.errors import ConfigurationError
-
-FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, process
 
 
 class Claimed(Exception):
@@ -49,9 +46,7 @@ def is_claimed(site: conf.Site, rule: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        question = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        answer = struct.unpack(FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, question))
-        return bool(answer[0] != fcntl.F_UNLCK)
+        return files.holder(handle) != 0
     finally:
         os.close(handle)
 

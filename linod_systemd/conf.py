@@ -37,7 +37,7 @@ NUMBERS = {
     "cpu_weight": (1, 10_000),
     "rules_max": (1, 100_000),
     "unit_lines_max": (100, 10_000_000),
-    "requests_per_minute": (1, 600),
+    "root_seconds_per_minute": (1, 60),
 }
 SIZES = ("memory_max", "runtime_max")
 SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGT]?|[1-9][0-9]?%")

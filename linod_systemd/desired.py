@@ -13,7 +13,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linod_systemd import ordering
+from linod_systemd import files, ordering
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 VERSION = 1
-MAX_RULES = 10_000
+MAX_RULES = 100_000  # of any site; its own budget is rules_max in SITE.toml
+MOST_BYTES = 16 * 2**20
 
 
 class RulesFileError(LinodError):
@@ -53,10 +54,20 @@ def read(path: Path) -> RuleSet:
     :raises RulesFileError: for a file that cannot be read, or as :func:`parse` does.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = files.read_plain(path, MOST_BYTES).decode()
+    except UnicodeDecodeError as error:
+        raise RulesFileError(f"{path} is no UTF-8 ({error})", "name a rules.json") from error
+    except (OSError, ValueError) as error:
         raise RulesFileError(f"{path} cannot be read ({error})", "name a rules.json") from error
     return parse(text, str(path))
+
+
+def site_of(path: Path) -> str:
+    """The site that a rules.json is of.
+
+    :raises RulesFileError: for a file that cannot be read, or as :func:`parse` does.
+    """
+    return read(path).site
 
 
 def parse(text: str, source: str = "rules.json") -> RuleSet:
@@ -99,12 +110,11 @@ def parse(text: str, source: str = "rules.json") -> RuleSet:
 
 def _take_out_circles(rules: dict[str, Rule]) -> Iterator[RefusedRule]:
     """Of rules that run after each other in a circle none can go first."""
-    while circle := ordering.circle({rule.name: rule.run_after for rule in rules.values()}):
-        for name in circle[1:]:
-            del rules[name]
-            yield RefusedRule(
-                f"rule {name!r} is in a circle: {ordering.in_words(circle)}", "correct run_after of one"
-            )
+    for name, way in ordering.in_circles({rule.name: rule.run_after for rule in rules.values()}).items():
+        del rules[name]
+        yield RefusedRule(
+            f"rule {name!r} is in a circle: {ordering.in_words(way)}", "correct run_after of one"
+        )
 
 
 def _document(text: str, source: str) -> dict[str, Any]:

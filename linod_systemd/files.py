@@ -5,9 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
+import struct
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, process
+HELD_SECONDS = 0.05  # until a lock is asked for again
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
@@ -59,6 +65,57 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_plain(path: Path, most_bytes: int, *, follow: bool = True) -> bytes:
+    """The content of a plain file, which somebody else may have made.
+
+    :param follow: whether it may be a symbolic link.
+    :raises OSError: where it cannot be read.
+    :raises ValueError: where it is something else than a plain file, such as a FIFO, or larger than that.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("is no plain file")
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"is larger than {most_bytes} bytes")
+    return content
+
+
+@contextlib.contextmanager
+def held(path: Path, seconds: float) -> Iterator[None]:
+    """Hold a lock that only those have who may open this file: a record lock, which ends with this process.
+
+    :param path: a file in a folder of ours; it is made where it is not there.
+    :param seconds: how long to wait for it.
+    :raises TimeoutError: where another process holds it all the time; its text names that process.
+    :raises OSError: where the file cannot be opened.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    deadline = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except (BlockingIOError, PermissionError):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(
+                        f"process {holder(handle)} has held {path} for {seconds:.0f} s"
+                    ) from None
+                time.sleep(HELD_SECONDS)
+        yield
+    finally:
+        os.close(handle)
+
+
+def holder(handle: int) -> int:
+    """The process that holds the record lock of an open file (fcntl(2), F_GETLK); 0: none does."""
+    question = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind, *_, process = struct.unpack(FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, question))
+    return 0 if kind == fcntl.F_UNLCK else int(process)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,9 @@
-"""linod-generate-units: rules.json of every site → units. Runs as root, and knows no site code."""
+"""linod-generate-units: rules.json of every site → units. Runs as root, and knows no site code.
+
+Each site is a transaction of its own: a child reads and reckons its rules (border.py), its units are verified
+aside, and only their writing holds up other sites. Where anything is wrong with it, its units stay as they
+are, and the next site goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,32 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import apply, border, conf, plan, render, sources, systemd, trust, unitnames, wanted
-from linod_systemd.errors import LinodError, RefusedRule
+from linod_systemd import (
+    apply,
+    border,
+    conf,
+    locks,
+    plan,
+    render,
+    sources,
+    systemd,
+    trust,
+    unitnames,
+    wanted,
+)
+from linod_systemd.errors import LinodError
+from linod_systemd.pace import Pace
+from linod_systemd.plan import Plan
+from linod_systemd.reckon import Reckoned
 from linod_systemd.request_folder import Taken
-from linod_systemd.sources import Source
 from linod_systemd.visible import visible_line
+from linod_systemd.wanted import SiteUnits
 
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
 
@@ -56,22 +78,58 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass
+class Run:
+    """One run of the generator: where it writes, and what came of it."""
+
+    directory: Path
+    per_user: bool
+    live: bool
+    writes: bool
+    shows: bool = False
+    plans: list[Plan] = field(default_factory=list)
+    errors: list[LinodError] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    pace: Pace | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return all(one.is_empty for one in self.plans)
+
+    @property
+    def exit_code(self) -> int:
+        if self.errors:
+            return max(error.exit_code for error in self.errors)
+        return 1 if not self.writes and not self.is_empty else 0
+
+
 def generate(options: argparse.Namespace) -> int:
     """Do what the command line asks for; the exit code.
 
     :raises LinodError: where a directory cannot be written or no site can be read.
     """
     per_user = options.user or os.geteuid() != 0
-    sites = sources.sites(options.site) if options.rules is None else []
+    directory = options.output or unit_directory(per_user)
+    live = options.output is None and systemd.reads(directory, per_user=per_user)
+    run = Run(directory, per_user, live, writes=not options.check, shows=options.diff)
+    if options.rules is not None:
+        site = sources.site_of_file(options.rules, options.site)
+        return _generate(run, [site], options, file=options.rules)
+    sites, troubles = sources.sites(options.site)
+    run.errors += troubles
     if not options.apply:
-        return _generate(options, sites, per_user)
-    asked, is_stuck = _take_requests(sites)
-    try:
-        return max(int(is_stuck), _generate(options, sites, per_user))
-    finally:  # also where a rule or the disk is in the way of the generator
-        _start(asked, per_user)
-        if is_stuck:
-            time.sleep(STUCK_SECONDS)
+        return _generate(run, sites, options)
+    with ExitStack() as stack:
+        if options.site:  # as its path unit starts it, again and again
+            budget = sites[0].root_seconds_per_minute
+            run.pace = stack.enter_context(Pace(locks.directory(), sites[0].name, budget))
+        asked, is_stuck = _take_requests(sites)
+        try:
+            return max(int(is_stuck), _generate(run, sites, options))
+        finally:  # also where a rule or the disk is in the way of the generator
+            _start(asked, per_user)
+            if is_stuck:
+                time.sleep(STUCK_SECONDS)
 
 
 def _take_requests(sites: list[conf.Site]) -> tuple[list[str], bool]:
@@ -84,16 +142,15 @@ def _take_requests(sites: list[conf.Site]) -> tuple[list[str], bool]:
             taken = Taken(stuck=[str(error)])
         asked += [unitnames.service(site.unit_prefix, rule) for rule in taken.run]
         for trouble in taken.troubles:
-            _complain(visible_line(f"{site.request_directory}: {trouble}: it was removed"))
+            _complain(f"{site.request_directory}: {trouble}: it was removed")
         for trouble in taken.stuck:
-            said = f"{site.request_directory}: {trouble}: remove it, or what is asked for waits"
-            _complain(visible_line(said))
+            _complain(f"{site.request_directory}: {trouble}: remove it, or what is asked for waits")
             is_stuck = True
     return asked, is_stuck
 
 
 def _complain(what: object) -> None:
-    print(f"linod-generate-units: {what}", file=sys.stderr)
+    print(visible_line(f"linod-generate-units: {what}"), file=sys.stderr)
 
 
 def _start(units: Iterable[str], per_user: bool) -> None:
@@ -101,50 +158,125 @@ def _start(units: Iterable[str], per_user: bool) -> None:
         try:
             systemd.systemctl("start", "--no-block", "--", unit, per_user=per_user)
             print(f"started {unit}")
-        except systemd.SystemdError as error:
+        except LinodError as error:
             _complain(error)
 
 
-def _generate(options: argparse.Namespace, sites: list[conf.Site], per_user: bool) -> int:
-    directory = options.output or unit_directory(per_user)
-    with apply.locked(directory) if not options.check else _nothing():
-        # Read under the lock: of two generators, the one that writes last has also read last.
-        found, troubles = sources.read(options, sites)
-        installed = plan.read_installed(directory)
-        result = _wanted(found, installed, per_user)
-        result.files |= render.shared_units(per_user=per_user)
-        _check_foreign(result.files, installed, directory)
-        names = _spoken_for(options, found, troubles, per_user)
-        todo = plan.compute(result.files, installed, names)
-        todo = _verified(found, todo, result, installed, names, directory, per_user)
-        if options.diff:
-            print(*todo.diff(), sep="\n")
-        if not options.check:
-            live = options.output is None and systemd.reads(directory, per_user=per_user)
-            apply.apply(todo, directory, live=live, per_user=per_user, relisted=result.relisted)
-    print(f"{directory}: {todo}")
+def _generate(run: Run, sites: list[conf.Site], options: argparse.Namespace, file: Path | None = None) -> int:
+    """Make the units of these sites; the exit code."""
+    _put(run, None, render.shared_units(per_user=run.per_user))
+    for site in sites:
+        try:
+            _one_site(run, site, file)
+        except LinodError as error:
+            run.errors.append(error)
+        except Exception as error:  # whatever its rules do, the other sites go on
+            said = f"site {site.name}: its units stay as they are ({type(error).__name__}: {error!s:.300})"
+            run.errors.append(LinodError(said, f"correct its rules; see: linod --site {site.name} status"))
+    if (
+        not options.site
+        and file is None
+        and not (run.per_user and not all(site.configured for site in sites))
+    ):
+        _remove_forgotten(run, sites)
+    for line in run.lines:
+        print(line)
+    print(f"{run.directory}: {plan.counted(run.plans)}")
     # One that was killed between its last file and its reload left nothing to do but that.
-    if options.apply and (not todo.is_empty or systemd.needs_reload("linod*", per_user=per_user)):
-        systemd.daemon_reload(per_user=per_user)
+    if options.apply and (not run.is_empty or _needs_reload(run)):
+        with run.pace.reload(run.directory) if run.pace else nullcontext():
+            systemd.daemon_reload(per_user=run.per_user)
     if options.apply and os.environ.get("TRIGGER_UNIT", "").endswith(".timer"):  # it elapses with a new clock
         for site in sites:
-            _leave_the_future(site, per_user)
-    for error in [*troubles, *result.refused]:
-        _complain(error)
-    if troubles or result.refused:
-        return max(error.exit_code for error in [*troubles, *result.refused])
-    return 1 if options.check and not todo.is_empty else 0
+            _leave_the_future(site, run.per_user)
+    for trouble in run.errors:
+        _complain(trouble)
+    return run.exit_code
 
 
-def _spoken_for(
-    options: argparse.Namespace, found: list[Source], troubles: Collection[LinodError], per_user: bool
-) -> list[str] | None:
-    """The sites that this run speaks for: the units of others stay; None: for all."""
-    # Which projects a user has that have no SITE.toml, nobody knows.
-    is_one_of_many = per_user and not all(source.site.configured for source in found)
-    if options.site or options.rules or troubles or is_one_of_many:
-        return [source.site.name for source in found]
-    return None
+def _needs_reload(run: Run) -> bool:
+    return systemd.needs_reload("linod*", per_user=run.per_user)
+
+
+def _one_site(run: Run, site: conf.Site, file: Path | None) -> None:
+    """Read, reckon, verify and write the units of one site.
+
+    :raises LinodError: where something of it is wrong as a whole; nothing of it is written then.
+    """
+    sources.check_writable(site)
+    with ExitStack() as stack:
+        if run.writes:
+            # Of two generators, the one that writes a site's units last has also read its rules last.
+            stack.enter_context(locks.of_site(site.name))
+        now = datetime.now(UTC).replace(microsecond=0)
+        installed = plan.read_installed(run.directory)
+        if file is None:
+            reckoned = border.reckoned(site, installed.ours, now)
+        else:
+            reckoned = border.reckoned_of_file(site, file, installed.ours, now)
+        units = _units(run, site, reckoned, now)
+        _drop_what_systemd_refuses(run, units, installed)
+        run.errors += units.refused
+        _put(run, site.name, units.files, units.relisted)
+
+
+def _units(run: Run, site: conf.Site, reckoned: Reckoned | None, now: datetime) -> SiteUnits:
+    client = _client(site, run.per_user)
+    return wanted.of_site(
+        site, reckoned, now=now, generator=sys.executable, client=client, per_user=run.per_user
+    )
+
+
+def _drop_what_systemd_refuses(run: Run, units: SiteUnits, installed: plan.Installed) -> None:
+    """Verify what is to be written; rules whose units systemd does not take are among the refused then.
+
+    :raises SystemdError: where something else of the site is not taken.
+    """
+    while todo := plan.compute(units.files, installed, [units.site.name]).write:
+        complaints = systemd.verify(todo, run.directory, per_user=run.per_user)
+        if complaints is None:
+            _complain("not verified, systemd-analyze is not installed")
+        if not complaints:
+            return
+        if not any([units.drop_blamed(complaint) for complaint in complaints]):
+            raise systemd.SystemdError(
+                f"site {units.site.name}: systemd-analyze verify says: {complaints[0]:.500}",
+                "nothing of this site was written: correct SITE.toml or its rules",
+            )
+
+
+def _put(run: Run, site: str | None, files: Mapping[str, str], relisted: Iterable[str] = ()) -> None:
+    """Write the units of one site (None: those that all share), and remove those that it has no more.
+
+    :raises ApplyError: where that is not possible.
+    """
+    with ExitStack() as stack:
+        if run.writes:
+            apply.make_directory(run.directory)
+            stack.enter_context(locks.of_writing())
+        installed = plan.read_installed(run.directory)
+        _check_foreign(files, installed, run.directory)
+        _carry_out(run, plan.compute(files, installed, [] if site is None else [site]), relisted)
+
+
+def _remove_forgotten(run: Run, sites: Sequence[conf.Site]) -> None:
+    """Remove the units of sites that have no SITE.toml any more."""
+    with ExitStack() as stack:
+        if run.writes:
+            stack.enter_context(locks.of_writing())
+        installed = plan.read_installed(run.directory)
+        known = {site.name for site in sites} | {path.stem for path in conf.config_directory().glob("*.toml")}
+        gone = plan.owners(installed) - known
+        if gone:
+            _carry_out(run, plan.compute({}, installed, gone), ())
+
+
+def _carry_out(run: Run, todo: Plan, relisted: Iterable[str]) -> None:
+    if run.shows:
+        run.lines += todo.diff()
+    if run.writes:
+        apply.apply(todo, run.directory, live=run.live, per_user=run.per_user, relisted=set(relisted))
+    run.plans.append(todo)
 
 
 def _leave_the_future(site: conf.Site, per_user: bool) -> None:
@@ -152,37 +284,11 @@ def _leave_the_future(site: conf.Site, per_user: bool) -> None:
         print(f"{name} had elapsed by a clock that was ahead, and was started anew")
 
 
-class _nothing:
-    """No lock: --check writes nothing, and may not even be allowed to open the directory for it."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
 def unit_directory(per_user: bool) -> Path:
     """Where systemd, or the user's own, reads units that an administrator made."""
     if not per_user:
         return Path("/etc/systemd/system")
     return Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "systemd/user")
-
-
-def _wanted(found: list[Source], installed: plan.Installed, per_user: bool) -> wanted.Wanted:
-    result = wanted.Wanted(datetime.now(UTC).replace(microsecond=0))
-    for source in found:
-        one = wanted.of_site(
-            source.site,
-            source.rules,
-            installed.ours,
-            now=result.now,
-            generator=sys.executable,
-            client=_client(source.site, per_user),
-            per_user=per_user,
-        )
-        result.files |= one.files
-        result.refused += one.refused
-        result.relisted |= one.relisted
-    return result
 
 
 def _client(site: conf.Site, per_user: bool) -> str | None:
@@ -194,62 +300,13 @@ def _client(site: conf.Site, per_user: bool) -> str | None:
     return str(place)
 
 
-def _check_foreign(files: dict[str, str], installed: plan.Installed, directory: Path) -> None:
+def _check_foreign(files: Iterable[str], installed: plan.Installed, directory: Path) -> None:
     for name in files:
         if name in installed.foreign:
             raise apply.ApplyError(
                 f"{directory / name} is there and was not generated by linod-generate-units",
                 "move it away; what you want to add belongs into a drop-in",
             )
-
-
-def _verified(
-    found: list[Source],
-    todo: plan.Plan,
-    result: wanted.Wanted,
-    installed: plan.Installed,
-    names: list[str] | None,
-    directory: Path,
-    per_user: bool,
-) -> plan.Plan:
-    """The plan without the rules whose units systemd does not take; these are added to the refused."""
-    while todo.write:
-        complaints = systemd.verify(todo.write, directory, per_user=per_user)
-        if complaints is None:
-            _complain("not verified, systemd-analyze is not installed")
-        if not complaints:
-            break
-        dropped = _drop_blamed(found, result, complaints, per_user)
-        if not dropped:
-            raise systemd.SystemdError(f"systemd-analyze verify says: {complaints[0]}", "nothing was written")
-        todo = plan.compute(result.files, installed, names)
-    return todo
-
-
-def _drop_blamed(found: list[Source], result: wanted.Wanted, complaints: list[str], per_user: bool) -> bool:
-    dropped = False
-    for source in found:
-        for complaint in complaints if source.rules else []:
-            assert source.rules is not None  # noqa: S101
-            rule = wanted.blamed(source.site, source.rules, complaint)
-            if rule is None:
-                continue
-            prefix = source.site.unit_prefix
-            names = [unitnames.timer(prefix, rule.name), unitnames.service(prefix, rule.name)]
-            if any([result.files.pop(name, None) for name in names]):  # a list, as all of them are to go
-                dropped = True
-                result.refused.append(
-                    RefusedRule(
-                        f"rule {rule.name!r}: systemd does not take its unit ({complaint})",
-                        "correct the rule",
-                    )
-                )
-        if dropped and source.rules:
-            timers = render.live_timers(source.site, source.rules, result.files, result.now)
-            result.files[render.drop_in_name(source.site)] = render.drop_in(
-                source.site, timers, per_user=per_user
-            )
-    return dropped
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ it names, and as those that they name. One with no jitter of its own is then del
 
 from __future__ import annotations
 
+import graphlib
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -27,6 +28,20 @@ def offset(site: str, rule: str, host: str, jitter: int) -> int:
     """Seconds from 0 to ``jitter``, hashed from site, rule and host."""
     key = "\0".join((site, rule, host)).encode()
     return int.from_bytes(hashlib.sha256(key).digest()) % (jitter + 1)
+
+
+def delays(rules: Iterable[Jittery], site: str, host: str) -> dict[str, int]:
+    """:func:`delay` for each of the rules of a site, of which none runs after itself: name → seconds."""
+    known = {rule.name: rule for rule in rules}
+    order = graphlib.TopologicalSorter(
+        {name: set(rule.run_after) & known.keys() for name, rule in known.items()}
+    )
+    found: dict[str, int] = {}
+    for name in order.static_order():
+        rule = known[name]
+        before = [found[other] for other in rule.run_after if other in found]
+        found[name] = max([offset(site, name, host, rule.jitter), *before])
+    return found
 
 
 def delay(rule: Jittery, find: Callable[[str], Jittery | None], site: str, host: str) -> int:

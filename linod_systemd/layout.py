@@ -41,11 +41,12 @@ class Site:
     cpu_weight: int = 100
     # How much its processes keep in /run, which is memory.
     runtime_max: str = "64M"
-    # How many rules become units, and how many OnCalendar= and After= lines these have in all.
-    rules_max: int = 10_000
-    unit_lines_max: int = 30_000
-    # How often in a minute root's side looks at its requests; more of them wait, and come as one.
-    requests_per_minute: int = 20
+    # How many rules become units, and how many OnCalendar= and After= lines these have in all: PID 1 reads
+    # them at each reload, and nothing else happens on the host meanwhile.
+    rules_max: int = 2000
+    unit_lines_max: int = 10_000
+    # How many seconds of each minute root's side spends on its requests; more of them wait, and come as one.
+    root_seconds_per_minute: int = 12
     configured: bool = True
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.db import models, transaction
 
 from linod_systemd import clock, export
+from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
 from linod_systemd.errors import LinodError
 
 WHOLE_SITE = ""  # in the place of a rule's name
@@ -55,12 +56,17 @@ class Pause(models.Model):
 def begin(rule: str, until: datetime, note: str = "") -> None:
     """Pause a rule (WHOLE_SITE: all) until an instant (aware); in the place of a pause of it that holds.
 
-    :raises PauseError: where that is past.
+    :raises PauseError: where that is past, or later than systemd knows.
     """
     now = clock.utc_now()
     if until <= now:
         raise PauseError(
             f"a pause cannot end at {until.isoformat(' ', 'seconds')}, which is past", "name a time to come"
+        )
+    if until.year >= LAST_ELAPSE_YEAR:
+        raise PauseError(
+            f"a pause cannot end at {until.isoformat(' ', 'seconds')}",
+            f"name a time before {LAST_ELAPSE_YEAR}, or cancel the rule",
         )
     with transaction.atomic():
         end(rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,12 +41,6 @@ class Plan:
         every = {**self.add, **self.change}
         return {name: every[name] for name in sorted(every, key=_order)}
 
-    def __str__(self) -> str:
-        return (
-            f"{len(self.add)} added, {len(self.change)} changed, "
-            f"{len(self.remove)} removed, {len(self.leave)} left as they were"
-        )
-
     def diff(self) -> Iterator[str]:
         """The lines of a unified diff."""
         after = {**self.add, **self.change}
@@ -60,16 +54,40 @@ class Plan:
             )
 
 
-def compute(wanted: Mapping[str, str], installed: Installed, sites: Collection[str] | None) -> Plan:
+def counted(plans: Iterable[Plan]) -> str:
+    """The line that says what they do: ``2 added, 1 changed, 0 removed, 14 left as they were``."""
+    done = list(plans)
+    numbers = {
+        "added": sum(len(one.add) for one in done),
+        "changed": sum(len(one.change) for one in done),
+        "removed": sum(len(one.remove) for one in done),
+        "left as they were": sum(len(one.leave) for one in done),
+    }
+    return ", ".join(f"{number} {what}" for what, number in numbers.items())
+
+
+def owners(installed: Installed) -> set[str]:
+    """The sites that have files of ours."""
+    return set(sizes(installed)) - {""}
+
+
+def sizes(installed: Installed) -> dict[str, int]:
+    """The characters of the files of each site (of what all share: those of an empty name)."""
+    found: dict[str, int] = {}
+    for text in installed.ours.values():
+        site = owner(text.partition("\n")[0]) or ""
+        found[site] = found.get(site, 0) + len(text)
+    return found
+
+
+def compute(wanted: Mapping[str, str], installed: Installed, sites: Collection[str]) -> Plan:
     """The plan that leads from what is installed to what is wanted.
 
-    :param sites: the sites that ``wanted`` speaks for: files of other sites are left; None: for all.
+    :param sites: the sites that ``wanted`` speaks for: files of others are left.
     """
     ours = installed.ours
     gone = [
-        name
-        for name, text in ours.items()
-        if name not in wanted and (sites is None or owner(text.partition("\n")[0]) in sites)
+        name for name, text in ours.items() if name not in wanted and owner(text.partition("\n")[0]) in sites
     ]
     return Plan(
         add={name: text for name, text in wanted.items() if name not in ours},

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Container
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from linod_systemd import oncalendar, unitnames
+from linod_systemd import unitnames
 from linod_systemd.conf import Site
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.reckon import Timing
 from linod_systemd.rule import Rule, RuleSet
 
 TEMPLATES = Path(__file__).parent / "units"
@@ -100,16 +101,16 @@ def owner(first_line: str) -> str | None:
 def job_units(
     site: Site,
     rule: Rule,
-    recurrence: RecurrenceSet,
-    now: datetime,
+    timing: Timing,
     *,
+    known: Container[str],
     per_user: bool,
     client: str | None = None,
 ) -> dict[str, str]:
     """The service of a rule and, where it can be due again, its timer: file name → text.
 
-    :param recurrence: when the rule is due on this host.
-    :param now: from when on the timer is to elapse (aware).
+    :param timing: when the rule is due on this host.
+    :param known: the names of the site's rules: nobody waits for another (run_after).
     :param client: the path of ask.py, by which the job is run warm; None: it is run cold.
     :raises ValueError: for a rule that no unit can carry.
     """
@@ -128,17 +129,16 @@ def job_units(
     if len(failure) > unitnames.LONGEST_UNIT_NAME:  # of all the names with the rule's in it, the longest
         raise ValueError(f"the name of its unit has {len(failure)} characters, more than systemd takes")
     ended = f"linod-ended-{site.name}@{escaped}.service"
-    after = [unitnames.service(prefix, name) for name in rule.run_after]
+    after = [unitnames.service(prefix, name) for name in rule.run_after if name in known]
     units = {service: render("job.service.j2", **values, failure=failure, ended=ended, after=after)}
-    lines = oncalendar.timer_lines(recurrence, now)
-    if lines:
+    if timing.lines:
         timer = unitnames.timer(prefix, rule.name)
         units[timer] = render(
             "job.timer.j2",
             **values,
-            lines=lines,
+            lines=timing.lines,
             persistent=rule.makes_up,
-            now=now.isoformat(timespec="seconds"),
+            now=timing.now.isoformat(timespec="seconds"),
         )
     return units
 
@@ -209,9 +209,3 @@ def drop_in(site: Site, timers: list[str], *, per_user: bool) -> str:
     if not per_user:
         own.append(unitnames.journal_socket(site.name))
     return render("linod.target.conf.j2", mark=mark(site.name), upheld=[*own, *timers])
-
-
-def live_timers(site: Site, rules: RuleSet, units: dict[str, str], now: datetime) -> list[str]:
-    """The timers among these units whose rule is neither cancelled nor paused."""
-    names = [unitnames.timer(site.unit_prefix, rule.name) for rule in rules.rules if rule.is_live(now)]
-    return [name for name in names if name in units]

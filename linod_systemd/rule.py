@@ -94,5 +94,8 @@ class RuleSet:
 
         :raises RecurrenceError: for an impossible recurrence.
         """
-        delay = jitter.delay(rule, self.get, self.site, invocation.host_name())
-        return rule.recurrence(self.timezone, delay)
+        return rule.recurrence(self.timezone, self._delays[rule.name])
+
+    @cached_property
+    def _delays(self) -> dict[str, int]:
+        return jitter.delays(self.rules, self.site, invocation.host_name())

@@ -6,6 +6,7 @@ import re
 from datetime import time
 
 from linod_systemd import unitnames
+from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
 from linod_systemd.errors import RefusedRule
 from linod_systemd.rule import Rule
 from linod_systemd.visible import CONTROLS
@@ -70,6 +71,12 @@ def _check_times(rule: Rule) -> None:
                 "give hours, minutes and seconds alone",
                 field,
             )
+    if rule.paused_until is not None and rule.paused_until.year >= LAST_ELAPSE_YEAR:
+        raise RefusedRule(
+            f"rule {rule.name!r}: paused_until is {rule.paused_until.isoformat()}",
+            f"pause it until {LAST_ELAPSE_YEAR - 1} at the latest, or cancel it",
+            "paused_until",
+        )
     if rule.paused_until is not None and rule.paused_until.tzinfo is None:
         raise RefusedRule(
             f"rule {rule.name!r}: paused_until is {rule.paused_until.isoformat()}",

@@ -1,102 +1,106 @@
-"""Sites and their rules → every file that should be in the unit directory."""
+"""A site and its rules, reckoned → every file that should be in the unit directory. Pure."""
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from linod_systemd import oncalendar, render, unitnames
+from linod_systemd import render, unitnames
 from linod_systemd.conf import Site
 from linod_systemd.errors import RefusedRule
-from linod_systemd.recurrence import RecurrenceSet
-from linod_systemd.rule import Rule, RuleSet
+from linod_systemd.reckon import Reckoned
+from linod_systemd.rule import Rule
 
-SETTLED = timedelta(seconds=5)
-RECKONED = re.compile(r"^# Reckoned from (\S+)\.$", re.MULTILINE)
 UNIT = re.compile(r"(linod-[A-Za-z0-9:_.\\-]+)\.(?:timer|service)")
 
 
 @dataclass
-class Wanted:
-    """File name → text, the rules that could not become units, and timers that were only listed anew.
+class SiteUnits:
+    """The files of one site: those that it has whatever its rules, and those of each rule (name → text)."""
 
-    ``now``: when that was reckoned (aware).
-    """
-
+    site: Site
     now: datetime
-    files: dict[str, str] = field(default_factory=dict)
+    per_user: bool
+    own: dict[str, str]
+    of_rules: dict[Rule, dict[str, str]] = field(default_factory=dict)
     refused: list[RefusedRule] = field(default_factory=list)
     relisted: set[str] = field(default_factory=set)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All of them, with the drop-in that upholds the live timers."""
+        live = [
+            unitnames.timer(self.site.unit_prefix, rule.name)
+            for rule in self.of_rules
+            if rule.is_live(self.now)
+        ]
+        units = {name: text for texts in self.of_rules.values() for name, text in texts.items()}
+        timers = [name for name in live if name in units]
+        drop_in = render.drop_in(self.site, timers, per_user=self.per_user)
+        return {**self.own, **units, render.drop_in_name(self.site): drop_in}
+
+    def drop_blamed(self, complaint: str) -> bool:
+        """Leave out the rule whose unit a line of systemd-analyze names first; whether there is one."""
+        found = UNIT.search(complaint)
+        timer = f"{found[1]}.timer" if found else ""
+        for rule in self.of_rules:
+            if unitnames.timer(self.site.unit_prefix, rule.name) == timer:
+                del self.of_rules[rule]
+                said = f"rule {rule.name!r}: systemd does not take its unit ({complaint:.500})"
+                self.refused.append(RefusedRule(said, "correct the rule"))
+                return True
+        return False
 
 
 def of_site(
     site: Site,
-    rules: RuleSet | None,
-    installed: Mapping[str, str],
+    reckoned: Reckoned | None,
     *,
     now: datetime,
     generator: str,
     client: str | None,
     per_user: bool,
-) -> Wanted:
-    """The files of one site.
+) -> SiteUnits:
+    """The files of one site. A rule that goes beyond the site's budgets (SITE.toml) is refused by name.
 
-    :param rules: None where the site has not exported any yet.
-    :param installed: what is there now, whose lists of dates stay while they are long enough.
+    :param reckoned: None where the site has not exported any rules yet.
     :param generator: the python of root's side.
-    :param client: what a unit runs to have its job forked by the supervisor; None: jobs are cold.
+    :param client: the program by which a unit has its job forked by the supervisor; None: jobs are cold.
     """
-    units = functools.partial(render.job_units, per_user=per_user, client=client)
-    wanted = Wanted(now, render.site_units(site, generator, per_user=per_user))
-    wanted.files |= render.generate_timer(site, rules, now)
-    wanted.relisted.add(unitnames.generate_timer(site.name))
-    if rules is None:
-        wanted.files[render.drop_in_name(site)] = render.drop_in(site, [], per_user=per_user)
-        return wanted
-    wanted.refused.extend(rules.refused)
-    for rule in rules.rules:
+    own = render.site_units(site, generator, per_user=per_user)
+    own |= render.generate_timer(site, reckoned.rules if reckoned else None, now)
+    units = SiteUnits(site, now, per_user, own, relisted={unitnames.generate_timer(site.name)})
+    if reckoned is None:
+        return units
+    units.refused.extend(reckoned.refused)
+    known = {rule.name for rule in reckoned.rules.rules}
+    lines = 0
+    for number, rule in enumerate(reckoned.rules.rules, 1):
+        timing = reckoned.timings.get(rule.name)
+        if timing is None:
+            continue  # it is among the refused
+        lines += len(timing.lines) + len(known & set(rule.run_after))
         try:
-            wanted.files |= _of_rule(site, rule, rules.recurrence(rule), installed, wanted, now, units)
+            _check_budget(site, number, lines)
+            units.of_rules[rule] = render.job_units(
+                site, rule, timing, known=known, per_user=per_user, client=client
+            )
         except ValueError as error:
-            wanted.refused.append(RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule"))
-    timers = render.live_timers(site, rules, wanted.files, now)
-    wanted.files[render.drop_in_name(site)] = render.drop_in(site, timers, per_user=per_user)
-    return wanted
+            lines -= len(timing.lines) + len(known & set(rule.run_after))
+            units.refused.append(RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule"))
+            continue
+        if timing.relisted:
+            units.relisted.add(unitnames.timer(site.unit_prefix, rule.name))
+    return units
 
 
-def _of_rule(
-    site: Site,
-    rule: Rule,
-    recurrence: RecurrenceSet,
-    installed: Mapping[str, str],
-    wanted: Wanted,
-    now: datetime,
-    units: Callable[[Site, Rule, RecurrenceSet, datetime], dict[str, str]],
-) -> dict[str, str]:
-    timer = unitnames.timer(site.unit_prefix, rule.name)
-    before = reckoned_from(installed.get(timer, ""))
-    if before is not None and before <= now and not oncalendar.is_over(recurrence, now):
-        as_before = units(site, rule, recurrence, before)
-        if as_before.get(timer) == installed[timer]:
-            end = oncalendar.horizon_end(recurrence, before)
-            if end is None or end - now > (end - before) / 2:
-                return as_before
-            wanted.relisted.add(timer)
-            now -= SETTLED  # what has just come may not have elapsed yet, and elapses once only
-    return units(site, rule, recurrence, now)
-
-
-def reckoned_from(text: str) -> datetime | None:
-    """From when on the dates of a timer were reckoned."""
-    found = RECKONED.search(text)
-    return datetime.fromisoformat(found[1]) if found else None
-
-
-def blamed(site: Site, rules: RuleSet, complaint: str) -> Rule | None:
-    """The rule whose unit a line of systemd-analyze names: the first name in it."""
-    found = UNIT.search(complaint)
-    names = {unitnames.timer(site.unit_prefix, rule.name): rule for rule in rules.rules}
-    return names.get(f"{found[1]}.timer") if found else None
+def _check_budget(site: Site, rules: int, lines: int) -> None:
+    """:raises ValueError: for a rule with which the site would have more than its budget."""
+    if rules > site.rules_max:
+        raise ValueError(f"it is one more than the {site.rules_max} of the site (rules_max in SITE.toml)")
+    if lines > site.unit_lines_max:
+        raise ValueError(
+            f"with it, the timers of the site have more than {site.unit_lines_max} lines"
+            " (unit_lines_max in SITE.toml)"
+        )

@@ -58,10 +58,10 @@ def test_first_run_second_run_and_a_change(generate: Generate, rules: Path, out:
     assert (checked.returncode, out.exists()) == (1, False)
     first = generate(*arguments)
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout == f"{out}: 14 added, 0 changed, 0 removed, 0 left as they were\n"
+    assert first.stdout == f"{out}: 16 added, 0 changed, 0 removed, 0 left as they were\n"
     before = states(out)
     assert {"linod-checkdata.timer", "linod-checkdata.service", "linod.target"} <= set(before)
-    assert generate(*arguments).stdout == f"{out}: 0 added, 0 changed, 0 removed, 14 left as they were\n"
+    assert generate(*arguments).stdout == f"{out}: 0 added, 0 changed, 0 removed, 16 left as they were\n"
     assert generate(*arguments, "--check").returncode == 0
     assert states(out) == before
     write_rules(rules, {**RULE, "timeout": 60})
@@ -71,7 +71,7 @@ def test_first_run_second_run_and_a_change(generate: Generate, rules: Path, out:
     after = states(out)
     assert [name for name in after if after[name] != before[name]] == ["linod-checkdata.service"]
     write_rules(rules)
-    assert "0 added, 1 changed, 2 removed, 11 left" in generate(*arguments).stdout
+    assert "0 added, 1 changed, 2 removed, 13 left" in generate(*arguments).stdout
     assert set(before) - set(states(out)) == {"linod-checkdata.timer", "linod-checkdata.service"}
     assert not [name for name in os.listdir(out) if name.startswith(".")]
 

@@ -205,13 +205,12 @@ def test_a_list_that_ran_out_is_made_anew_without_the_supervisor(machine: Machin
     script = """
 from datetime import UTC, datetime
 from pathlib import Path
-from linod_systemd import border, conf, render
+from linod_systemd import border, conf, reckon, render
 site = conf.find_site("default")
 rules = border.read_rules(site)
 rule = rules.get("thirds")
-units = render.job_units(
-    site, rule, rules.recurrence(rule), datetime(2022, 1, 1, tzinfo=UTC), per_user=False
-)
+timing = reckon.timing(rules.recurrence(rule), datetime(2022, 1, 1, tzinfo=UTC))
+units = render.job_units(site, rule, timing, known=(), per_user=False)
 Path("/etc/systemd/system/linod-thirds.timer").write_text(units["linod-thirds.timer"])
 """
     machine.run("/opt/linod/bin/python", "-c", script)

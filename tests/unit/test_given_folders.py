@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from linod_systemd import render
+from linod_systemd import reckon, render
 from linod_systemd.conf import Site
 from linod_systemd.rule import Rule, RuleSet
 
@@ -62,8 +62,8 @@ def units(site: Site) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     texts |= render.generate_timer(site, RuleSet(site.name, "UTC", tuple(RULES), ()), NOW)
     texts |= render.shared_units(per_user=False)
     for rule, client in itertools.product(RULES, ("/opt/linod/ask.py", None)):
-        recurrence = rule.recurrence("UTC")
-        texts |= render.job_units(site, rule, recurrence, NOW, per_user=False, client=client)
+        timing = reckon.timing(rule.recurrence("UTC"), NOW)
+        texts |= render.job_units(site, rule, timing, known=(), per_user=False, client=client)
     for name, text in texts.items():
         lines = [line.partition("=") for line in text.splitlines() if line[:1].isalpha() and "=" in line]
         yield name, [(key, value) for key, _, value in lines]

@@ -20,21 +20,23 @@ def test_add_change_remove_leave() -> None:
     assert list(todo.change) == ["linod-a.timer"]
     assert todo.remove == ("linod-c.timer",)
     assert todo.leave == ("linod-b.timer",)
-    assert str(todo) == "1 added, 1 changed, 1 removed, 1 left as they were"
+    assert plan.counted([todo, todo]) == "2 added, 2 changed, 2 removed, 2 left as they were"
     assert "-1" in list(todo.diff()) and "+2" in list(todo.diff())
 
 
-def test_other_sites_files_are_left_unless_the_plan_is_for_all() -> None:
-    installed = Installed({"linod-other-x.timer": OTHERS})
+def test_other_sites_files_are_left() -> None:
+    installed = Installed({"linod-other-x.timer": OTHERS, "linod.target": render.mark(None)})
     assert plan.compute({}, installed, ["shop"]).remove == ()
-    assert plan.compute({}, installed, None).remove == ("linod-other-x.timer",)
+    assert plan.compute({}, installed, ["other"]).remove == ("linod-other-x.timer",)
+    assert plan.owners(installed) == {"other"}
+    assert plan.sizes(installed) == {"other": len(OTHERS), "": len(render.mark(None))}
 
 
 def test_services_come_before_timers_and_drop_ins_last() -> None:
     names = ["linod.target.d/50-shop.conf", "linod-a.timer", "linod-a.service"]
-    todo = plan.compute(dict.fromkeys(names, OURS), Installed(), None)
+    todo = plan.compute(dict.fromkeys(names, OURS), Installed(), ["shop"])
     assert list(todo.write) == names[::-1]
-    gone = plan.compute({}, Installed(dict.fromkeys(names, OURS)), None)
+    gone = plan.compute({}, Installed(dict.fromkeys(names, OURS)), ["shop"])
     assert list(gone.remove) == names
 
 

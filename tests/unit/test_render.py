@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import render
+from linod_systemd import reckon, render
 from linod_systemd.conf import Site
 from linod_systemd.rule import Rule
 
@@ -27,8 +27,9 @@ RULE = Rule(name="check data", procedure="checkdata", start_date=date(2026, 1, 3
 
 
 def units(rule: Rule = RULE, *, per_user: bool = False) -> dict[str, str]:
-    recurrence = rule.recurrence("Europe/Brussels")
-    return render.job_units(SITE, rule, recurrence, NOW, per_user=per_user, client="/opt/linod/ask.py")
+    timing = reckon.timing(rule.recurrence("Europe/Brussels"), NOW)
+    client = "/opt/linod/ask.py"
+    return render.job_units(SITE, rule, timing, known={"check data"}, per_user=per_user, client=client)
 
 
 @pytest.mark.parametrize("kind", ["timer", "service"])
@@ -39,8 +40,8 @@ def test_golden(kind: str) -> None:
 
 def test_site_that_is_not_preloaded_has_cold_jobs() -> None:
     cold = dataclasses.replace(SITE, preload=False)
-    recurrence = RULE.recurrence("UTC")
-    text = render.job_units(cold, RULE, recurrence, NOW, per_user=False, client="/opt/linod/ask.py")
+    timing = reckon.timing(RULE.recurrence("UTC"), NOW)
+    text = render.job_units(cold, RULE, timing, known=(), per_user=False, client="/opt/linod/ask.py")
     service = text["linod-shop-check\\x20data.service"]
     command = '"/opt/linod/bin/python" -m linod_systemd.run --site shop --here -- "check data"'
     assert f"\nExecStart=:{command}\n" in service
@@ -56,6 +57,11 @@ def test_rule_that_is_never_due_has_no_timer() -> None:
 def test_run_after_is_systemds_ordering() -> None:
     rule = Rule(name="x", start_date=date(2026, 1, 1), run_after=("check data",))
     assert "After=linod-shop-check\\x20data.service\n" in units(rule)["linod-shop-x.service"]
+
+
+def test_nobody_waits_for_a_rule_that_is_not_there() -> None:
+    rule = Rule(name="x", start_date=date(2026, 1, 1), run_after=("check data", "elsewhere"))
+    assert "elsewhere" not in units(rule)["linod-shop-x.service"]
 
 
 def test_user_units_name_no_user() -> None:

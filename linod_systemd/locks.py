@@ -1,0 +1,72 @@
+"""The locks of root's side: one generator at a time writes, and one at a time makes the units of a site.
+
+They are files in a folder that only their user enters. A lock on the unit directory itself could be taken by
+every user of the host, who can read it (flock(2)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from linod_systemd import conf, files
+from linod_systemd.errors import LinodError
+
+SITE_SECONDS = 150.0  # a generator that reckons and verifies the rules of a large site
+WRITE_SECONDS = 60.0  # one that writes them, and waits for timers to stop
+
+
+class Held(LinodError):
+    """A lock that another process holds for too long."""
+
+
+def directory() -> Path:
+    """The folder of the locks: /run/linod-generate, or one of the user's own; it is made where it is missing.
+
+    :raises Held: where it is not a folder of this user alone.
+    """
+    if os.geteuid() == 0:
+        path = conf.root() / "run/linod-generate"
+    else:
+        path = Path(
+            os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "linod-generate"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    status = path.lstat()
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise Held(f"{path} can be entered by others", f"look into it, then: rm -r {path}")
+    return path
+
+
+@contextlib.contextmanager
+def of_site(name: str) -> Iterator[None]:
+    """:raises Held: where the units of this site are made by another process all the time."""
+    with _held(directory() / f"{name}.lock", SITE_SECONDS):
+        yield
+
+
+@contextlib.contextmanager
+def of_writing() -> Iterator[None]:
+    """:raises Held: where another process writes units all the time."""
+    with _held(directory() / ".write.lock", WRITE_SECONDS):
+        yield
+
+
+@contextlib.contextmanager
+def _held(path: Path, seconds: float) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.held(path, seconds))
+        except TimeoutError as error:
+            raise Held(
+                str(error), "see what it does (ps, journalctl -u 'linod-generate@*'), or kill it"
+            ) from error
+        except OSError as error:
+            raise Held(
+                f"{path} cannot be opened ({error.strerror})", "run it as root, or with --user"
+            ) from error
+        yield

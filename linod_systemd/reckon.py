@@ -1,0 +1,117 @@
+"""The rules of a site → when their timers elapse. Pure, but for the clock of the processor.
+
+It runs in a process of its own (border.py), as a site may write rules that take minutes to reckon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+
+from linod_systemd import oncalendar, unitnames
+from linod_systemd.conf import Site
+from linod_systemd.errors import RefusedRule
+from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.rule import Rule, RuleSet
+
+RULE_SECONDS = 2.0  # of the processor, for one rule
+SITE_SECONDS = 30.0  # and for all of them
+SETTLED = timedelta(seconds=5)
+RECKONED = re.compile(r"^# Reckoned from (\S+)\.$", re.MULTILINE)
+LINE = re.compile(r"^On(?:Calendar|BootSec|UnitActiveSec)=.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The lines of a rule's timer, and from when on they were reckoned (aware).
+
+    ``relisted``: only its list of dates was made anew; the rule is as it was.
+    """
+
+    now: datetime
+    lines: tuple[str, ...]
+    relisted: bool = False
+
+
+@dataclass(frozen=True)
+class Reckoned:
+    """The rules of a site, when each of them elapses (by its name), and those that are refused."""
+
+    rules: RuleSet
+    timings: Mapping[str, Timing]
+    refused: tuple[RefusedRule, ...]
+
+
+class TooLong(Exception):
+    """The reckoning of one rule takes more than its time."""
+
+
+def timing(recurrence: RecurrenceSet, now: datetime, installed: str = "") -> Timing:
+    """When a timer elapses.
+
+    :param installed: the text of its timer as it is; a list in it stays while it is long enough.
+    """
+    before = reckoned_from(installed)
+    if before is not None and before <= now and not oncalendar.is_over(recurrence, now):
+        lines = oncalendar.timer_lines(recurrence, before)
+        if lines == LINE.findall(installed):
+            end = oncalendar.horizon_end(recurrence, before)
+            if end is None or end - now > (end - before) / 2:
+                return Timing(before, tuple(lines))
+            now -= SETTLED  # what has just come may not have elapsed yet, and elapses once only
+            return Timing(now, tuple(oncalendar.timer_lines(recurrence, now)), relisted=True)
+    return Timing(now, tuple(oncalendar.timer_lines(recurrence, now)))
+
+
+def reckoned_from(text: str) -> datetime | None:
+    """From when on the dates of a timer were reckoned."""
+    found = RECKONED.search(text)
+    return datetime.fromisoformat(found[1]) if found else None
+
+
+def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: datetime) -> Reckoned:
+    """Reckon every rule; one that takes too long, or cannot be reckoned, is refused by name.
+
+    :param installed: the text of each timer that is there, by the name of its file.
+    """
+    timings: dict[str, Timing] = {}
+    refused = list(rules.refused)
+    deadline = time.process_time() + SITE_SECONDS
+    for rule in rules.rules:
+        before = installed.get(unitnames.timer(site.unit_prefix, rule.name), "")
+        try:
+            if time.process_time() > deadline:
+                raise TooLong
+            with _at_most(RULE_SECONDS):
+                timings[rule.name] = timing(rules.recurrence(rule), now, before)
+        except TooLong:
+            refused.append(_refused(rule, "takes too long to reckon", "let it begin later, or more simply"))
+        except (ArithmeticError, LookupError, ValueError) as error:
+            refused.append(_refused(rule, f"cannot be reckoned ({error!s:.200})", "correct the rule"))
+    return Reckoned(rules, timings, tuple(refused))
+
+
+def _refused(rule: Rule, problem: str, remedy: str) -> RefusedRule:
+    return RefusedRule(f"rule {rule.name!r} {problem}", remedy)
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """:raises TooLong: in what is done within, after so many seconds of the processor."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
