@@ -75,10 +75,14 @@ def read_plain(path: Path, most_bytes: int, *, follow: bool = True) -> bytes:
     :raises ValueError: where it is something else than a plain file, such as a FIFO, or larger than that.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    handle = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ValueError("is no plain file")
-        content = file.read(most_bytes + 1)
+        with open(handle, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1)
+    finally:
+        os.close(handle)
     if len(content) > most_bytes:
         raise ValueError(f"is larger than {most_bytes} bytes")
     return content

@@ -164,7 +164,6 @@ def _start(units: Iterable[str], per_user: bool) -> None:
 
 def _generate(run: Run, sites: list[conf.Site], options: argparse.Namespace, file: Path | None = None) -> int:
     """Make the units of these sites; the exit code."""
-    _put(run, None, render.shared_units(per_user=run.per_user))
     for site in sites:
         try:
             _one_site(run, site, file)
@@ -207,7 +206,7 @@ def _one_site(run: Run, site: conf.Site, file: Path | None) -> None:
     with ExitStack() as stack:
         if run.writes:
             # Of two generators, the one that writes a site's units last has also read its rules last.
-            stack.enter_context(locks.of_site(site.name))
+            stack.enter_context(locks.of_site(site.name, run.directory))
         now = datetime.now(UTC).replace(microsecond=0)
         installed = plan.read_installed(run.directory)
         if file is None:
@@ -245,25 +244,27 @@ def _drop_what_systemd_refuses(run: Run, units: SiteUnits, installed: plan.Insta
             )
 
 
-def _put(run: Run, site: str | None, files: Mapping[str, str], relisted: Iterable[str] = ()) -> None:
-    """Write the units of one site (None: those that all share), and remove those that it has no more.
+def _put(run: Run, site: str, files: Mapping[str, str], relisted: Iterable[str]) -> None:
+    """Write the units of one site, and the first time those that all share; remove those that it has no more.
 
     :raises ApplyError: where that is not possible.
     """
+    shared = {} if run.plans else render.shared_units(per_user=run.per_user)
     with ExitStack() as stack:
         if run.writes:
             apply.make_directory(run.directory)
-            stack.enter_context(locks.of_writing())
+            stack.enter_context(locks.of_writing(run.directory))
         installed = plan.read_installed(run.directory)
-        _check_foreign(files, installed, run.directory)
-        _carry_out(run, plan.compute(files, installed, [] if site is None else [site]), relisted)
+        wanted_files = {**shared, **files}
+        _check_foreign(wanted_files, installed, run.directory)
+        _carry_out(run, plan.compute(wanted_files, installed, [site]), relisted)
 
 
 def _remove_forgotten(run: Run, sites: Sequence[conf.Site]) -> None:
     """Remove the units of sites that have no SITE.toml any more."""
     with ExitStack() as stack:
         if run.writes:
-            stack.enter_context(locks.of_writing())
+            stack.enter_context(locks.of_writing(run.directory))
         installed = plan.read_installed(run.directory)
         known = {site.name for site in sites} | {path.stem for path in conf.config_directory().glob("*.toml")}
         gone = plan.owners(installed) - known

@@ -84,7 +84,7 @@ def uninstall(options: argparse.Namespace) -> int:
 def _remove_units(name: str) -> None:
     """What starts jobs goes first; then the jobs end, and what records their end; then the rest goes."""
     directory, live = generate.unit_directory(per_user=False), systemd.is_running()
-    with locks.of_site(name), locks.of_writing():
+    with locks.of_site(name, directory), locks.of_writing(directory):
         installed = plan.read_installed(directory)
         ours = plan.compute({}, installed, [name]).remove
         services = [unit for unit in ours if unit.endswith(".service")]

@@ -7,8 +7,10 @@ every user of the host, who can read it (flock(2)).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from linod_systemd import conf, files
@@ -42,22 +44,29 @@ def directory() -> Path:
     return path
 
 
-@contextlib.contextmanager
-def of_site(name: str) -> Iterator[None]:
-    """:raises Held: where the units of this site are made by another process all the time."""
-    with _held(directory() / f"{name}.lock", SITE_SECONDS):
-        yield
+def of_site(name: str, units: Path) -> AbstractContextManager[None]:
+    """Hold the units of a site in a unit directory.
+
+    :raises Held: where they are made by another process all the time.
+    """
+    return _held(f"{name}.{_key(units)}", SITE_SECONDS)
+
+
+def of_writing(units: Path) -> AbstractContextManager[None]:
+    """Hold a unit directory.
+
+    :raises Held: where another process writes units all the time.
+    """
+    return _held(f"write.{_key(units)}", WRITE_SECONDS)
+
+
+def _key(units: Path) -> str:
+    return hashlib.sha256(str(units.absolute()).encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager
-def of_writing() -> Iterator[None]:
-    """:raises Held: where another process writes units all the time."""
-    with _held(directory() / ".write.lock", WRITE_SECONDS):
-        yield
-
-
-@contextlib.contextmanager
-def _held(path: Path, seconds: float) -> Iterator[None]:
+def _held(name: str, seconds: float) -> Iterator[None]:
+    path = directory() / f"{name}.lock"
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(files.held(path, seconds))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import apply, desired, files, systemd
+from linod_systemd import apply, desired, locks, systemd
 from linod_systemd.rule import Rule
 
 # The system calls by which a process changes a disk (openat(2) makes a file; each is followed by a write).
@@ -108,16 +110,47 @@ def _raw(folder: Path) -> dict[str, str]:
     return {name: (folder / "units" / name).read_text() for name in texts(folder)}
 
 
-def _waits(pid: int) -> bool:
-    """/proc/locks marks by an arrow who waits for a lock."""
-    lines = Path("/proc/locks").read_text().splitlines()
-    return any(line.split()[1] == "->" and line.split()[5] == str(pid) for line in lines)
+def _has_open(pid: int, locks_of_ours: Path) -> bool:
+    """Whether a process has come to a lock."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(
+            os.readlink(link).startswith(str(locks_of_ours)) for link in Path(f"/proc/{pid}/fd").iterdir()
+        )
+    return False
+
+
+def test_a_lock_that_is_held_for_ever_is_told_with_its_holder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holding = "import sys, time; from pathlib import Path; from linod_systemd import locks\n"
+    holding += "with locks.of_writing(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", holding, str(folder / "units")], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        monkeypatch.setattr(locks, "WRITE_SECONDS", 0.2)
+        with (
+            pytest.raises(locks.Held, match=f"process {holder.pid} has held"),
+            locks.of_writing(folder / "units"),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_nobody_else_can_take_a_lock(folder: Path) -> None:
+    with locks.of_writing(folder / "units"):
+        assert locks.directory().stat().st_mode & 0o077 == 0
+        assert all(path.stat().st_mode & 0o077 == 0 for path in locks.directory().iterdir())
+        handle = os.open(folder / "units", os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which any user may do, and which holds nobody up
+        os.close(handle)
 
 
 def test_two_at_once_wait_for_each_other_and_the_last_to_write_has_read_last(folder: Path) -> None:
-    with files.locked_directory(folder / "units"):
+    with locks.of_site("default", folder / "units"):
         waiting = subprocess.Popen(command(folder, OLD), stdout=subprocess.PIPE, text=True)
-        while not _waits(waiting.pid):
+        while not _has_open(waiting.pid, locks.directory()):
             assert waiting.poll() is None
         assert texts(folder) == {}
         command(folder, NEW)

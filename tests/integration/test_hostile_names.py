@@ -78,7 +78,8 @@ def test_one_bad_zone_stops_no_other_rule(tmp_path: Path) -> None:
     rules = [{**START, "name": f"z{number}", "timezone": zone} for number, zone in enumerate(zones)]
     done, files = generate(tmp_path, [*rules, GOOD])
     assert done.returncode == 2
-    assert {name for name in files if name.endswith(".timer")} == {"linod-good.timer", "linod@default.timer"}
+    timers = {name for name in files if name.endswith(".timer")}
+    assert timers == {"linod-good.timer", "linod@default.timer", "linod@default.logrotate.timer"}
     for rule in rules:
         assert f"rule '{rule['name']}': timezone" in done.stderr
     assert "did you mean America/New_York" in done.stderr and "did you mean Europe/Brussels" in done.stderr

@@ -50,7 +50,7 @@ def test_the_time_of_a_site_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_list_stays_while_half_of_it_lies_ahead() -> None:
-    thirds = RecurrenceSet(every=3, start_date=date(2026, 1, 1))
+    thirds = RecurrenceSet(every_unit="daily", every=3, start_date=date(2026, 1, 1))
     first = reckon.timing(thirds, NOW)
     text = f"# Reckoned from {NOW.isoformat()}.\n" + "\n".join(first.lines) + "\n"
     assert reckon.timing(thirds, NOW + timedelta(days=100), text) == first

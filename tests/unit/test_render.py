@@ -60,8 +60,8 @@ def test_run_after_is_systemds_ordering() -> None:
 
 
 def test_nobody_waits_for_a_rule_that_is_not_there() -> None:
-    rule = Rule(name="x", start_date=date(2026, 1, 1), run_after=("check data", "elsewhere"))
-    assert "elsewhere" not in units(rule)["linod-shop-x.service"]
+    rule = Rule(name="x", start_date=date(2026, 1, 1), run_after=("check data", "nowhere"))
+    assert "nowhere" not in units(rule)["linod-shop-x.service"]
 
 
 def test_user_units_name_no_user() -> None:
