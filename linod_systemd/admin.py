@@ -52,7 +52,7 @@ class JobRuleForm(JobRuleModelForm):
         names = Procedures.names()
         if self.instance.procedure and self.instance.procedure not in names:
             names.append(self.instance.procedure)
-        field = self.fields["procedure"]
+        field = self.fields.get("procedure")  # there is none for a person who may not choose it
         if isinstance(field, forms.ChoiceField):
             field.choices = [(name, name) for name in names]
 
@@ -85,6 +85,17 @@ class JobRuleAdmin(JobRuleModelAdmin):
         ("How", {"fields": ("timeout", "retries", "cancel_on_failure", "missed_after")}),
         ("Beside others", {"fields": ("catch_up", "jitter", "run_after")}),
     )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: JobRule | None = None) -> list[str]:
+        """What a person sees and cannot set: each field that does an act needs the permission of that act.
+
+        To choose the code that a rule runs is to add a rule.
+        """
+        if obj is None:
+            return []
+        may_turn = self.has_enable_permission if obj.cancelled else self.has_cancel_permission
+        fixed = [] if may_turn(request) else ["cancelled", "cancelled_note"]
+        return fixed if self.has_add_permission(request) else [*fixed, "procedure"]
 
     @admin.display(description="every", ordering="every_unit")
     def interval(self, rule: JobRule) -> str:

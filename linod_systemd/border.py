@@ -160,6 +160,7 @@ def _in_child(
     seconds: float,
     most_bytes: int,
 ) -> str | None:
+    desired.get_ready()
     reading, writing = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 
@@ -84,7 +85,7 @@ def write_rules(site: conf.Site, options: Options) -> int:
 def cancel(site: conf.Site, options: Options) -> int:
     rule = find_rule(options.rule)
     Tasks().cancel_rule(rule, CancelledBy.PERSON)
-    say(f"{rule.name}: cancelled; again: linod enable {rule.name}")
+    say(f"{rule.name}: cancelled; again: linod enable {shlex.quote(rule.name)}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from datetime import datetime, timedelta
 
 from linod_systemd import clock, conf, pause, running, store
@@ -16,7 +17,7 @@ def run(site: conf.Site, options: argparse.Namespace) -> int:
     rule = find_rule(options.rule)
     running.check(site, rule.name)
     store.current().ask(rule.name)
-    say(f"{rule.name}: asked for; it is started by systemd. See: linod jobs {rule.name}")
+    say(f"{rule.name}: asked for; it is started by systemd. See: linod jobs {shlex.quote(rule.name)}")
     return 0
 
 
@@ -26,7 +27,7 @@ def pause_rule(site: conf.Site, options: argparse.Namespace) -> int:
     until = _end(options.until, options.duration)
     pause.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note)
     name = rule.name if rule else f"site {site.name}"
-    again = f"linod resume {rule.name}" if rule else "linod resume"
+    again = f"linod resume {shlex.quote(rule.name)}" if rule else "linod resume"
     say(f"{name}: paused until {local(until)}; earlier: {again}")
     return 0
 

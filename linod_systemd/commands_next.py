@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def _why_never(rule: Rule, recurrence: RecurrenceSet, now: datetime) -> str:
     if rule.every_unit == "never":
         return "never due by itself"
     if rule.cancelled:
-        return f"nothing due: it is cancelled; again: linod enable {rule.name}"
+        return f"nothing due: it is cancelled; again: linod enable {shlex.quote(rule.name)}"
     end = recurrence.anchor if rule.every_unit == "once" else recurrence.last
     if end is None or end > recurrence.end_of_time:
         return f"nothing due: time is counted to the year {recurrence.end_of_time.year}"

@@ -19,12 +19,22 @@ from linod_systemd.layout import (
     Site,
     config_directory,
     ensure_directories,
+    make_folder_remedy,
     root,
     site_file,
     user_name,
 )
 
-__all__ = ["HOMES", "Site", "config_directory", "ensure_directories", "root", "site_file", "user_name"]
+__all__ = [
+    "HOMES",
+    "Site",
+    "config_directory",
+    "ensure_directories",
+    "make_folder_remedy",
+    "root",
+    "site_file",
+    "user_name",
+]
 
 USER_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,30}")
 SITE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")

@@ -126,12 +126,17 @@ def _user(site: Site) -> Iterator[Finding]:
     account = identity.account_of(site)
     yield Finding(site.name, f"its user {site.user} exists", True)
     for folder in (site.state_directory, site.log_directory):
-        remedy = f"install -d -o {site.user} -m 750 {folder}"
+        remedy = conf.make_folder_remedy(site, folder)
         if not folder.is_dir():
             yield Finding(site.name, f"the folder {folder} is not there", False, remedy)
             continue
         owned = folder.stat().st_uid == account.pw_uid
-        yield Finding(site.name, f"{folder} belongs to {site.user}", owned, f"chown -R {site.user} {folder}")
+        yield Finding(
+            site.name,
+            f"{folder} belongs to {site.user}",
+            owned,
+            f"chown -R {site.user} {shlex.quote(str(folder))}",
+        )
 
 
 def _python(site: Site) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ of systemd.exec(5).
 from __future__ import annotations
 
 import logging
+import shlex
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -40,9 +41,10 @@ def judge(job: Job, *, retries: bool = False) -> None:
     source.cancel(job.rule_name, CancelledBy.FAILURE)
     logger.error(
         "%s: cancelled after job #%s (%s); mend it, then: linod enable %s",
-        *(job.rule_name, job.pk, job.status, job.rule_name),
+        *(job.rule_name, job.pk, job.status, shlex.quote(job.rule_name)),
     )
-    _tell(job, "the rule is cancelled", f"Once it is mended: linod enable {job.rule_name}", is_final=True)
+    remedy = f"Once it is mended: linod enable {shlex.quote(job.rule_name)}"
+    _tell(job, "the rule is cancelled", remedy, is_final=True)
 
 
 def _in_a_row(rule: Rule, limit: int) -> int:

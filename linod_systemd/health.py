@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,7 +36,8 @@ class Health:
             return f"it is impossible: {self.impossible}"
         if self.rule.rule.cancelled:
             failed = self.rule.cancelled_by == CancelledBy.FAILURE
-            return f"it was cancelled by a failure: linod enable {self.rule.name}" if failed else ""
+            enable = f"linod enable {shlex.quote(self.rule.name)}"
+            return f"it was cancelled by a failure: {enable}" if failed else ""
         if self.silent_since is not None:
             return f"it has not succeeded since {local(self.silent_since)}"
         if self.overdue is not None:

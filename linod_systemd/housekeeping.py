@@ -30,7 +30,6 @@ from linod_systemd import (
 )
 from linod_systemd.chore import Report
 from linod_systemd.errors import LinodError
-from linod_systemd.outlook import local
 from linod_systemd.store import StoredRule
 from linod_systemd.tasks import Tasks
 
@@ -125,16 +124,15 @@ def _note_missed() -> None:
 
 
 def status_line() -> str:
-    """What ``systemctl status`` shows: ``7 rules, 1 cancelled, last failure: …``."""
+    """What ``systemctl status`` shows to every user of the host, in numbers alone.
+
+    Example: ``7 rules, 1 cancelled, 0 running, last failure: job #12``.
+    """
     source = store.current()
     rules = source.rules()
     cancelled = sum(rule.rule.cancelled for rule in rules)
     last = source.jobs().bad_ends().first()
-    failed = (
-        f"{last.rule_name} {local(clock.from_database(last.start_datetime))[:16]} {last.status}"
-        if last
-        else "none"
-    )
+    failed = f"job #{last.pk}" if last else "none"
     running = source.jobs().running().count()
     return f"{len(rules)} rules, {cancelled} cancelled, {running} running, last failure: {failed}"
 

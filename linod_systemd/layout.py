@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,6 +141,17 @@ def user_name() -> str:
         return str(os.geteuid())
 
 
+def make_folder_remedy(site: Site, folder: Path) -> str:
+    """The command by which root makes a folder of a site.
+
+    Only where its parent is root's, root does so itself: elsewhere the site may put a link in its place.
+    """
+    tops = (site.state_directory, site.request_directory, *([site.log_directory] if site.log_is_ours else []))
+    if folder in tops:
+        return f"install -d -o {site.user} -m 750 {shlex.quote(str(folder))}"
+    return f"runuser -u {site.user} -- mkdir -p {shlex.quote(str(folder))}"
+
+
 def ensure_directories(site: Site) -> None:
     """Make the site's folders where no unit has made them (systemd does by StateDirectory=).
 
@@ -156,10 +168,10 @@ def ensure_directories(site: Site) -> None:
         except OSError as error:
             raise ConfigurationError(
                 f"the folder {folder} cannot be made ({error.strerror})",
-                f"as root: install -d -o {site.user} -m 750 {folder}",
+                f"as root: {make_folder_remedy(site, folder)}",
             ) from error
         if not os.access(folder, os.W_OK | os.X_OK):
             raise ConfigurationError(
                 f"the folder {folder} cannot be written by {user_name()}",
-                f"as root: chown {site.user} {folder}",
+                f"as root: chown --no-dereference {site.user} {shlex.quote(str(folder))}",
             )

@@ -7,6 +7,7 @@ that comes and goes no oftener than LINOD_MAIL_PAUSE_SECONDS lets it.
 from __future__ import annotations
 
 import logging
+import shlex
 from datetime import timedelta
 
 from django.conf import settings
@@ -73,7 +74,7 @@ def tell_recovery(job: Job) -> None:
     text = (
         f"The rule {job.rule_name} of site {conf.this_site().name} has succeeded again, at "
         f"{local(clock.from_database(job.start_datetime))}. It had {told.status} with job #{told.pk}: "
-        f"{told.reason}\n\nTo look further:\n  linod jobs {job.rule_name}\n"
+        f"{told.reason}\n\nTo look further:\n  linod jobs {shlex.quote(job.rule_name)}\n"
     )
     if mail(subject, text):
         _note(job, "recovered")
@@ -96,7 +97,7 @@ def _note(job: Job, what: str) -> None:
 
 
 def _commands(job: Job) -> str:
-    commands = [f"linod show {job.pk}", f"linod jobs {job.rule_name}"]
+    commands = [f"linod show {job.pk}", f"linod jobs {shlex.quote(job.rule_name)}"]
     if job.invocation_id:
         commands.append(f"journalctl _SYSTEMD_INVOCATION_ID={job.invocation_id}")
     return "\n".join(f"  {command}" for command in commands)

@@ -1,14 +1,14 @@
 """Whether a job would find in the supervisor's sandbox what its own unit says (systemd.exec(5)).
 
-The templates say the same for both; a drop-in may say otherwise for one. What belongs to a control group
-(MemoryMax=, IPAddressDeny=, DevicePolicy=) holds for whatever is attached to it, and is not looked at.
+The templates say the same for both; a drop-in may say otherwise for one.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,26 +18,30 @@ from linod_systemd.bus import Bus, BusError
 
 logger = logging.getLogger("linod.sandbox")
 
-# What a process cannot take on once it runs.
-PROPERTIES = (
-    *("AmbientCapabilities", "AppArmorProfile", "BindPaths", "BindReadOnlyPaths", "CapabilityBoundingSet"),
-    *("DynamicUser", "ExecPaths", "Group", "InaccessiblePaths", "IPCNamespacePath", "KeyringMode"),
-    *(
-        "LoadCredential",
-        "LoadCredentialEncrypted",
-        "LockPersonality",
-        "LogNamespace",
-        "MemoryDenyWriteExecute",
-    ),
-    *("MountAPIVFS", "MountImages", "NetworkNamespacePath", "NoExecPaths", "NoNewPrivileges", "Personality"),
-    *("PrivateDevices", "PrivateIPC", "PrivateMounts", "PrivateNetwork", "PrivateTmp", "PrivateUsers"),
-    *("ProcSubset", "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectHostname"),
-    *("ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc", "ProtectSystem"),
-    *("ReadOnlyPaths", "ReadWritePaths", "RestrictAddressFamilies", "RestrictFileSystems"),
-    *("RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "RootDirectory", "RootImage"),
-    *("SELinuxContext", "SecureBits", "SetCredential", "SetCredentialEncrypted", "SmackProcessLabel"),
-    *("SupplementaryGroups", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter"),
-    *("TemporaryFileSystem", "User", "UtmpIdentifier"),
+# The properties of a service that may differ between a job and the supervisor (org.freedesktop.systemd1(5)).
+# Any other one, also one that a later systemd brings, makes the job run cold where it differs.
+MAY_DIFFER = re.compile(
+    "|".join(
+        (
+            # How the service is started, watched, stopped, and how it is now.
+            r"Exec(Condition|Main|Reload|Start|Stop).*|Main.*|Control(PID|Group.*)|Status.*|.*Result|Result",
+            r"Type|ExitType|Restart(|USec.*|Mode|Steps|MaxDelayUSec|KillSignal|ForceExitStatus|PreventExitStatus)",
+            r"NRestarts|Timeout.*|Watchdog.*|Runtime(Max|RandomizedExtra)USec|RemainAfterExit|SuccessExitStatus",
+            r"Kill.*|FinalKillSignal|Send(SIGHUP|SIGKILL)|ReloadSignal|NotifyAccess|N?FileDescriptorStore.*",
+            r"OOMPolicy|UID|GID|GuessMainPID|BusName|PIDFile|USB.*|RootDirectoryStartOnly",
+            # The control group of the job's unit holds for the fork, once it is attached.
+            r"(Startup)?(Allowed|Effective)(CPUs|Memory.*|Tasks.*)|(Startup)?(BlockIO|IO|CPU)(Accounting|Weight)",
+            r"BlockIO.*|CPU(Quota.*|UsageNSec)|(Startup)?CPUShares",
+            r"IO(Device.*|Read.*|Write.*)|IPAccounting|IPAddress.*|IP(In|E)gress.*|Device(Allow|Policy)",
+            r"(Default|Startup|DefaultStartup)?Memory(Accounting|Available|Current|High|Limit|Low|Max|Min|Peak)",
+            r"(Startup)?Memory(Pressure|Swap|ZSwap).*|Tasks.*|ManagedOOM.*|SocketBind.*|RestrictNetworkInterfaces",
+            r"BPFProgram|NFTSet|Slice|Delegate.*|DisableControllers",
+            # What the fork takes on of its client (likeness.py), or has in its streams.
+            r"Limit[A-Z]+(Soft)?|Nice|UMask|OOMScoreAdjust|CPU(Affinity|AffinityFromNUMA|Scheduling.*)",
+            r"IOScheduling.*|Environment(Files)?|PassEnvironment|UnsetEnvironment|WorkingDirectory",
+            r"Standard.*|TTY.*|Syslog.*|Log(LevelMax|RateLimit.*|ExtraFields|FilterPatterns)",
+        )
+    )
 )
 # What the supervisor may and a job may not: its forks take on what the unit of the job says.
 SUPERVISORS_CALLS = frozenset({"setpriority", "ioprio_set", "sched_setaffinity", "sched_setscheduler"})
@@ -47,16 +51,30 @@ Sandbox = dict[str, Any]
 
 
 def of(bus: Bus, unit: str) -> Sandbox:
-    """What systemd holds for a service.
+    """What systemd holds for a service, but for what may differ.
 
     :raises BusError: where it does not answer.
     """
-    known = bus.get_all("Service", unit)
-    found = {name: known[name] for name in PROPERTIES if name in known}
+    return compared(bus.get_all("Service", unit), unit)
+
+
+def compared(known: Sandbox, unit: str) -> Sandbox:
+    """The properties of a service that a job has to share with its supervisor: name → (D-Bus type, value)."""
+    found = {name: value for name, value in known.items() if not MAY_DIFFER.fullmatch(name)}
     if "SystemCallFilter" in found:
         kind, (is_allowed, names) = found["SystemCallFilter"]
         found["SystemCallFilter"] = (kind, (is_allowed, sorted(set(names) - SUPERVISORS_CALLS)))
+    of_this_run = f"/runs/{unit.removesuffix('.service')}"
+    for name in ("RuntimeDirectory", "RuntimeDirectorySymlink"):
+        if name in found:
+            kind, folders = found[name]
+            found[name] = (kind, [one for one in folders if not _path(one).endswith(of_this_run)])
     return found
+
+
+def _path(folder: str | Sequence[Any]) -> str:
+    """The path of an entry of RuntimeDirectory, or of RuntimeDirectorySymlink: (path, link, flags)."""
+    return folder if isinstance(folder, str) else str(folder[0])
 
 
 def changed(bus: Bus, unit: str) -> Sandbox | None:

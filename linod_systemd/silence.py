@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from datetime import datetime
 
 from linod_systemd import clock, conf, english, files, health, people, store
@@ -34,7 +35,8 @@ def tell(site: conf.Site) -> None:
         logger.info("%s has succeeded again, or is not waited for any more", name)
         people.mail(
             f"{name} of site {site.name} is not missed any more",
-            f"It has succeeded again, or was cancelled, paused or removed.\n\n  linod jobs {name}\n",
+            "It has succeeded again, or was cancelled, paused or removed.\n\n"
+            f"  linod jobs {shlex.quote(name)}\n",
         )
     if known != before:
         files.write_atomically(path, json.dumps(known) + "\n", mode=0o640)
@@ -47,7 +49,8 @@ def _is_told(site: conf.Site, one: Health, now: datetime) -> bool:
     logger.error("%s has not succeeded since %s, for more than %s", name, local(since), limit)
     text = (
         f"The rule {name} of site {site.name} has not succeeded since {local(since)}.\n\n"
-        f"To look further:\n  linod status\n  linod jobs {name}\n  systemctl list-timers 'linod-*'\n"
+        f"To look further:\n  linod status\n  linod jobs {shlex.quote(name)}\n"
+        "  systemctl list-timers 'linod-*'\n"
     )
     return people.mail(f"{name} of site {site.name} has not succeeded for more than {limit}", text) or (
         not people.addresses()

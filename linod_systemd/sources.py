@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from linod_systemd import conf, desired
@@ -47,5 +48,5 @@ def check_writable(site: conf.Site) -> None:
         if not os.path.isdir(folder):
             raise ConfigurationError(
                 f"{conf.site_file(site.name)}: writable names {folder}, which is no folder",
-                f"install -d -o {site.user} {folder}, or correct the file",
+                f"runuser -u {site.user} -- mkdir -p {shlex.quote(folder)}, or correct the file",
             )

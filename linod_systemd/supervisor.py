@@ -26,6 +26,8 @@ from linod_systemd.notify import Notifier
 logger = logging.getLogger("linod.supervisor")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+RELOAD_FAILED = "reload failed, the old code serves on; its journal says why"
+CHECK_FAILED = "the last check failed; its journal says why"
 CHECK_SECONDS = 29.0  # a rule changed behind our back reaches the timers within 30 s
 
 
@@ -122,7 +124,8 @@ class Supervisor:
         if chore.name == "check":
             self._renew()
         # The timers go on without us, and the database may come back: tell what is wrong, and stay.
-        if status := report.error or self.trouble or report.status:
+        # Every user of the host reads this: the words of the error stay in the journal.
+        if status := CHECK_FAILED if report.error else self.trouble or report.status:
             self.notifier.status(status)
 
     def _renew(self) -> None:
@@ -219,8 +222,8 @@ class Supervisor:
         successor.close()
 
     def _reloaded(self, problem: str) -> None:
-        self.trouble = f"reload failed, the old code serves on: {problem}"
-        logger.error("site %s: %s", self.site.name, self.trouble)
+        self.trouble = RELOAD_FAILED
+        logger.error("site %s: %s: %s", self.site.name, self.trouble, problem)
         self.notifier.ready(self.trouble)
 
     def _retire(self) -> None:

@@ -6,6 +6,7 @@ So that a run by hand has the unit's sandbox, control group and journal, too.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 import sys
 import time
@@ -44,7 +45,8 @@ def run(site: conf.Site, rule: str) -> int:
             began = bus.instant("Unit", "InactiveExitTimestamp", unit)
             since = f" since {began.isoformat(' ', 'seconds')}" if began else ""
             raise AlreadyRunning(
-                f"the rule {rule!r} is already running{since} ({unit} is {state})", f"systemctl status {unit}"
+                f"the rule {rule!r} is already running{since} ({unit} is {state})",
+                f"systemctl status {shlex.quote(unit)}",
             )
         bus.hold(unit)  # or systemd forgets how it ended
         before = bus.get("Unit", "InvocationID", unit)
@@ -90,7 +92,7 @@ def _exit_code(bus: Bus, unit: str, rule: str, asked: list[int]) -> int:
         return 128 + asked[0]
     if code in (0, EXITED) and result in ("success", "exit-code"):
         return int(status)
-    print(f"linod-run: {rule}: {result}; see: systemctl status {unit}", file=sys.stderr)
+    print(f"linod-run: {rule}: {result}; see: systemctl status {shlex.quote(unit)}", file=sys.stderr)
     return 128 + int(status) if code not in (0, EXITED) else 1
 
 

@@ -69,6 +69,43 @@ def test_cancel_with_a_note_and_pause(client: Client) -> None:
     assert "is past" in page(client, LIST, {**said, "until": "2020-01-02T06:00"})
 
 
+def save(client: Client, rule: JobRule, **values: Any) -> None:
+    """Send the form of a rule as its page has it, with other values."""
+    form = client.get(f"{LIST}{rule.pk}/change/").context["adminform"].form
+    sent = {name: form[name].value() for name in form.fields}
+    sent = {name: "" if value is None else value for name, value in sent.items() if value is not False}
+    data = {**sent, "run_after": "[]", **values}
+    assert client.post(f"{LIST}{rule.pk}/change/", data).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("permissions", "cancels", "enables", "chooses"),
+    [
+        ((), False, False, False),
+        (("cancel_jobrule",), True, False, False),
+        (("enable_jobrule",), False, True, False),
+        (("add_jobrule",), False, False, True),
+    ],
+)
+def test_a_field_that_does_an_act_needs_the_permission_of_the_act(
+    client: Client, permissions: tuple[str, ...], cancels: bool, enables: bool, chooses: bool
+) -> None:
+    editor = User.objects.create_user("editor", is_staff=True)
+    allowed = ["view_jobrule", "change_jobrule", *permissions]
+    editor.user_permissions.set(Permission.objects.filter(codename__in=allowed))
+    client.force_login(editor)
+    rule = JobRule.objects.get(name="checkdata")
+    save(client, rule, cancelled="on", procedure="checksummaries", timeout="77")
+    rule.refresh_from_db()
+    assert (rule.timeout, rule.cancelled) == (77, cancels)
+    assert rule.procedure == ("checksummaries" if chooses else "checkdata")
+    assert "checkdata" in page(client, f"{LIST}{rule.pk}/change/")  # it is seen all the same
+    Tasks().cancel_rule(rule)
+    save(client, rule, cancelled="")
+    rule.refresh_from_db()
+    assert rule.cancelled is not enables
+
+
 def test_who_may_only_look_can_only_look(client: Client) -> None:
     reader = User.objects.create_user("reader", is_staff=True)
     reader.user_permissions.set(Permission.objects.filter(codename__in=["view_jobrule", "view_job"]))
