@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 
 VENV=/opt/linod
+PINNED=linod_systemd/requirements.txt # each package with its version and hashes, see CONTRIBUTING.md
 BEFORE=/opt/linod.before # an upgrade that fails puts it back
 MANUAL=/usr/local/share/man
 COMMANDS=(linod linod-run linod-generate-units)
@@ -88,15 +89,19 @@ make_venv() {
     "$1/bin/python" -m pip --version >/dev/null 2>&1 || quietly /usr/bin/python3 -m venv --clear "$1"
 }
 
-# Build linod-systemd, and all that it needs, into the folder $1.
+# Build linod-systemd, and all that it needs, into the folder $1. Root runs what pip takes: only files whose hashes
+# stand in requirements.txt, and none that pip would fetch by itself to build with (--no-build-isolation).
 build_wheels() {
     local source pip=$2
     source=$(mktemp -d)
     # A copy, so that nothing is built inside the checkout.
     cp -rL --no-preserve=ownership linod_systemd units pyproject.toml README.md LICENSE "$source/"
     say "building linod-systemd and what it needs"
+    awk '/^[^ ]/ { wanted = /^setuptools==/ } wanted' $PINNED >"$source/setuptools.txt"
+    quietly "$pip" install --require-hashes --no-deps --only-binary :all: -r "$source/setuptools.txt"
     # --use-pep517: sdnotify and systemd-python have no pyproject.toml, and a venv no `wheel` of its own.
-    quietly "$pip" wheel --use-pep517 --wheel-dir "$1" "$source"
+    quietly "$pip" wheel --require-hashes --no-deps --no-build-isolation --use-pep517 --wheel-dir "$1" -r $PINNED
+    quietly "$pip" wheel --no-deps --no-build-isolation --use-pep517 --wheel-dir "$1" "$source"
     rm -rf "$source"
 }
 

@@ -25,6 +25,7 @@ def status(site: conf.Site, options: argparse.Namespace) -> int:
             say(visible_line(line))
         if options.verbose:
             say(memory.in_words(site))
+            say(memory.slice_in_words(site))
         if not found:
             print("there are no rules yet: linod setup", file=sys.stderr)
     troubles = [f"{one.rule.name}: {one.trouble}" for one in found if one.trouble]

@@ -18,6 +18,35 @@ def note_fork(site: conf.Site) -> None:
     files.write_atomically(site.fork_memory_file, f"{own}\n", mode=0o640)
 
 
+def slice_in_words(site: conf.Site) -> str:
+    """A line for people: what the processes of the site use together, and their limits.
+
+    Example: ``linod-shop.slice: 93.1 MiB of memory (at most 75%), 12 tasks (at most 4096), CPU weight 100``.
+    """
+    names = ("MemoryCurrent", "MemoryMax", "TasksCurrent", "TasksMax", "CPUWeight", "ActiveState")
+    shown = systemd.properties(site.slice, names) if systemd.is_running() else {}
+    if shown.get("ActiveState") != "active":
+        return f"{site.slice} does not run: none of its processes does"
+    memory, limit = (_size(shown.get(name, "")) for name in ("MemoryCurrent", "MemoryMax"))
+    tasks, most = (_number(shown.get(name, "")) for name in ("TasksCurrent", "TasksMax"))
+    return (
+        f"{site.slice}: {memory} of memory (at most {limit}), {tasks} tasks (at most {most}),"
+        f" CPU weight {_number(shown.get('CPUWeight', ''))}"
+    )
+
+
+def _number(text: str) -> str:
+    """A property that is a number; where the kernel does not count it, or nothing limits it, in words."""
+    return (
+        text if text.isdigit() and len(text) < 20 else {"infinity": "no limit"}.get(text, "not counted here")
+    )
+
+
+def _size(text: str) -> str:
+    number = _number(text)
+    return f"{int(number) / MIB:.1f} MiB" if number.isdigit() else number
+
+
 def in_words(site: conf.Site) -> str:
     """A line for people: the supervisor's share of memory (PSS, smaps(5)), and what a job adds to it."""
     unit = unitnames.supervisor(site.name)
