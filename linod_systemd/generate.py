@@ -182,7 +182,7 @@ def _generate(run: Run, sites: list[conf.Site], options: argparse.Namespace, fil
         print(line)
     print(f"{run.directory}: {plan.counted(run.plans)}")
     # One that was killed between its last file and its reload left nothing to do but that.
-    if options.apply and (not run.is_empty or _needs_reload(run)):
+    if options.apply and (not run.is_empty or _needs_reload(run, sites)):
         with run.pace.reload(run.directory) if run.pace else nullcontext():
             systemd.daemon_reload(per_user=run.per_user)
     if options.apply and os.environ.get("TRIGGER_UNIT", "").endswith(".timer"):  # it elapses with a new clock
@@ -193,8 +193,10 @@ def _generate(run: Run, sites: list[conf.Site], options: argparse.Namespace, fil
     return run.exit_code
 
 
-def _needs_reload(run: Run) -> bool:
-    return systemd.needs_reload("linod*", per_user=run.per_user)
+def _needs_reload(run: Run, sites: Iterable[conf.Site]) -> bool:
+    """Whether files of these sites were changed since PID 1 read them."""
+    patterns = [pattern for site in sites for pattern in (f"{site.unit_prefix}*", f"linod*@{site.name}.*")]
+    return any(systemd.needs_reload(pattern, per_user=run.per_user) for pattern in patterns)
 
 
 def _one_site(run: Run, site: conf.Site, file: Path | None) -> None:
@@ -249,13 +251,13 @@ def _put(run: Run, site: str, files: Mapping[str, str], relisted: Iterable[str])
 
     :raises ApplyError: where that is not possible.
     """
-    shared = {} if run.plans else render.shared_units(per_user=run.per_user)
+    wanted_files = {**({} if run.plans else render.shared_units(per_user=run.per_user)), **files}
     with ExitStack() as stack:
-        if run.writes:
+        installed = plan.read_installed(run.directory)
+        if run.writes and not plan.compute(wanted_files, installed, [site]).is_empty:
             apply.make_directory(run.directory)
             stack.enter_context(locks.of_writing(run.directory))
-        installed = plan.read_installed(run.directory)
-        wanted_files = {**shared, **files}
+            installed = plan.read_installed(run.directory)
         _check_foreign(wanted_files, installed, run.directory)
         _carry_out(run, plan.compute(wanted_files, installed, [site]), relisted)
 

@@ -44,8 +44,8 @@ class Site:
     runtime_max: str = "64M"
     # How many rules become units, and how many OnCalendar= and After= lines these have in all: PID 1 reads
     # them at each reload, and nothing else happens on the host meanwhile.
-    rules_max: int = 2000
-    unit_lines_max: int = 10_000
+    rules_max: int = 500
+    unit_lines_max: int = 3000
     # How many seconds of each minute root's side spends on its requests; more of them wait, and come as one.
     root_seconds_per_minute: int = 12
     configured: bool = True

@@ -21,7 +21,10 @@ COUNT = int(os.environ.get("LINOD_HOSTILE_RULES", "10000"))
 SEED = int(os.environ.get("LINOD_SEED") or random.randrange(10**9))  # noqa: S311 - no secret
 BATCH = 1250
 UNITS = "/run/systemd/system"
-SITE = 'user = "shop"\nsettings = "x"\npython = "/usr/bin/python3"\ndirectory = "/srv"\n'
+SITE = (
+    'user = "shop"\nsettings = "x"\npython = "/usr/bin/python3"\ndirectory = "/srv"\n'
+    "rules_max = 100000\nunit_lines_max = 1000000\n"
+)
 SAFE = {
     "log_level": re.compile("NOTSET|DEBUG|INFO|WARNING|ERROR|CRITICAL"),
     "every_unit": re.compile(
