@@ -49,7 +49,8 @@ def timed(module, name):
         finally:
             spent[name] = spent.get(name, 0) + time.monotonic() - began
     setattr(module, name, outer)
-for module, name in ((border, "reckoned_of_file"), (desired, "parse"), (wanted, "of_site"), (systemd, "verify"), (apply, "apply")):
+steps = [(border, "reckoned_of_file"), (desired, "parse"), (wanted, "of_site"), (systemd, "verify")]
+for module, name in (*steps, (apply, "apply")):
     timed(module, name)
 timed(generate, "generate")
 with contextlib.redirect_stdout(io.StringIO()):
