@@ -17,6 +17,7 @@ from linod_systemd.errors import ConfigurationError, RefusedSite
 from linod_systemd.layout import (
     HOMES,
     Site,
+    as_user,
     config_directory,
     ensure_directories,
     make_folder_remedy,
@@ -28,6 +29,7 @@ from linod_systemd.layout import (
 __all__ = [
     "HOMES",
     "Site",
+    "as_user",
     "config_directory",
     "ensure_directories",
     "make_folder_remedy",

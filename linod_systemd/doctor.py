@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pwd
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -147,7 +148,9 @@ def _python(site: Site) -> Iterator[Finding]:
     mine = version("linod-systemd")
     done = _ask(site, [site.python, "-c", VERSION])
     its = done.stdout.strip()[:80] or "none"
-    remedy = f"{shlex.quote(site.python)} -m pip install linod-systemd=={mine}"
+    # As the owner of the environment: what a site has put there is nothing for root to run.
+    owner = pwd.getpwuid(os.stat(os.path.dirname(site.python)).st_uid).pw_name
+    remedy = conf.as_user(owner, site.python, "-m", "pip", "install", f"linod-systemd=={mine}")
     yield Finding(site.name, f"its linod-systemd is {its}, root's {mine}", its == mine, remedy)
 
 

@@ -160,5 +160,11 @@ def load(site: conf.Site) -> None:
     except Exception as error:
         raise ConfigurationError(
             f"the site {site.name!r} does not load ({type(error).__name__}: {error})",
-            f"cd {site.directory} && DJANGO_SETTINGS_MODULE={site.settings} {sys.executable} -m django check",
+            conf.as_user(
+                site.user,
+                f"DJANGO_SETTINGS_MODULE={site.settings}",
+                sys.executable,
+                *("-m", "django", "check"),
+                folder=site.directory,
+            ),
         ) from error

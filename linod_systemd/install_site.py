@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import tempfile
 import time
 import tomllib
@@ -103,7 +102,12 @@ def _remove_units(name: str) -> None:
 
 def _end_jobs(name: str, services: list[str]) -> None:
     if services:
-        systemd.systemctl("stop", "--", *services, check=False)
+        systemd.systemctl("stop", "--no-block", "--", *services, check=False)
+    deadline = time.monotonic() + END_SECONDS
+    while not systemd.inactive(services) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    if not systemd.inactive(services):  # a job may be deaf to being stopped
+        systemd.systemctl("kill", "--signal=KILL", "--", *services, check=False)
     recorders = [f"linod-failure-{name}@*", f"linod-ended-{name}@*"]
     listing = ("list-units", "--plain", "--no-legend", "--state=active,activating,deactivating", "--")
     deadline = time.monotonic() + END_SECONDS
@@ -151,7 +155,7 @@ def _ask(name: str, values: dict[str, Any]) -> dict[str, Any]:
         said = (answer.stderr.strip() or "nothing").splitlines()[-1]
         raise ConfigurationError(
             visible_line(f"the site {name!r} does not load as {site.user}; it says: {said:.300}"),
-            f"cd {shlex.quote(site.directory)} && {shlex.quote(site.python)} manage.py check",
+            conf.as_user(site.user, site.python, "manage.py", "check", folder=site.directory),
         )
     return _believed(site, answer.stdout)
 

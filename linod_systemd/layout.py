@@ -141,6 +141,15 @@ def user_name() -> str:
         return str(os.geteuid())
 
 
+def as_user(user: str, *command: str, folder: str | None = None) -> str:
+    """The line by which root runs a program of a site as its user, for a remedy that is to be pasted.
+
+    Never the program alone: root would run what the site has put there.
+    """
+    words = ["runuser", "-u", user, "--", *([] if folder is None else ["env", f"--chdir={folder}"]), *command]
+    return shlex.join(words)
+
+
 def make_folder_remedy(site: Site, folder: Path) -> str:
     """The command by which root makes a folder of a site.
 
@@ -149,7 +158,7 @@ def make_folder_remedy(site: Site, folder: Path) -> str:
     tops = (site.state_directory, site.request_directory, *([site.log_directory] if site.log_is_ours else []))
     if folder in tops:
         return f"install -d -o {site.user} -m 750 {shlex.quote(str(folder))}"
-    return f"runuser -u {site.user} -- mkdir -p {shlex.quote(str(folder))}"
+    return as_user(site.user, "mkdir", "-p", str(folder))
 
 
 def ensure_directories(site: Site) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 from linod_systemd import conf, desired
@@ -48,5 +47,5 @@ def check_writable(site: conf.Site) -> None:
         if not os.path.isdir(folder):
             raise ConfigurationError(
                 f"{conf.site_file(site.name)}: writable names {folder}, which is no folder",
-                f"runuser -u {site.user} -- mkdir -p {shlex.quote(folder)}, or correct the file",
+                f"{conf.as_user(site.user, 'mkdir', '-p', folder)}, or correct the file",
             )
