@@ -18,7 +18,7 @@ def test_slice_and_runtime_folder_of_a_site(shop: Machine) -> None:
     found = [show(shop, SLICE, name) for name in ("MemoryMax", "TasksMax", "CPUWeight")]
     assert found == [str(123 * 2**20), "77", "50"]
     said = shop.run("linod", "--site", "shop", "status", "-v", check=False).stdout
-    assert f"{SLICE}: " in said and "(at most 77), CPU weight 50" in said and "at most 123.0 MiB" in said
+    assert f"{SLICE}: " in said and "(at most 77); CPU weight 50" in said and "at most 123.0 MiB" in said
     assert SLICE in shop.sh("systemd-cgls --no-pager")
     # Delegate=yes: the groups that a job makes are counted, whoever may make them.
     assert shop.read(f"{GROUP}/cgroup.max.descendants") == "1000\n"
