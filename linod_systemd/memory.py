@@ -21,7 +21,7 @@ def note_fork(site: conf.Site) -> None:
 def slice_in_words(site: conf.Site) -> str:
     """A line for people: what the processes of the site use together, and their limits.
 
-    Example: ``linod-shop.slice: memory 93.1 MiB (at most 18079.2 MiB); tasks 12 (at most 4096); CPU weight 100``.
+    Example: ``linod-shop.slice: memory 93.1 MiB (at most 123.0 MiB); tasks 2 (at most 9); CPU weight 100``.
     """
     names = ("MemoryCurrent", "MemoryMax", "TasksCurrent", "TasksMax", "CPUWeight", "ActiveState")
     shown = systemd.properties(site.slice, names) if systemd.is_running() else {}
@@ -30,7 +30,8 @@ def slice_in_words(site: conf.Site) -> str:
     memory, limit = (_size(shown.get(name, "")) for name in ("MemoryCurrent", "MemoryMax"))
     tasks, most = (_number(shown.get(name, "")) for name in ("TasksCurrent", "TasksMax"))
     weight = _number(shown.get("CPUWeight", ""))
-    return f"{site.slice}: memory {memory} (at most {limit}); tasks {tasks} (at most {most}); CPU weight {weight}"
+    used = f"memory {memory} (at most {limit}); tasks {tasks} (at most {most}); CPU weight {weight}"
+    return f"{site.slice}: {used}"
 
 
 def _number(text: str) -> str:

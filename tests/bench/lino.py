@@ -38,7 +38,7 @@ print(json.dumps(found))
 OF_UNIT = """
 import json, subprocess, sys, time
 def used():
-    with open("/sys/fs/cgroup/system.slice/cpu.stat") as file:
+    with open("/sys/fs/cgroup/linod.slice/cpu.stat") as file:
         return int(file.readline().split()[1]) / 1e6
 found = []
 for _ in range(int(sys.argv[1])):
@@ -181,7 +181,7 @@ def _under_timers(machine: Machine) -> dict[str, Any]:
 
 
 def _used(machine: Machine) -> float:
-    return int(machine.read("/sys/fs/cgroup/system.slice/cpu.stat").split()[1]) / 1e6
+    return int(machine.read("/sys/fs/cgroup/linod.slice/cpu.stat").split()[1]) / 1e6
 
 
 def _pss(machine: Machine, unit: str) -> float:

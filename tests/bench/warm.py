@@ -23,7 +23,7 @@ PREFIX = "at_once_"
 STARTS = """
 import json, subprocess, sys, time
 def used():
-    with open("/sys/fs/cgroup/system.slice/cpu.stat") as file:
+    with open("/sys/fs/cgroup/linod.slice/cpu.stat") as file:
         return int(file.readline().split()[1])
 found = {}
 for unit in sys.argv[2:] * 2:  # the first round finds caches empty
@@ -215,7 +215,7 @@ def _memory(machine: Machine) -> None:
         60,
         "ten jobs",
     )
-    groups = " ".join(f"/sys/fs/cgroup/system.slice/{unit}/cgroup.procs" for unit in units)
+    groups = " ".join(f"/sys/fs/cgroup/linod.slice/linod-shop.slice/{unit}/cgroup.procs" for unit in units)
     processes = [supervisor, *machine.sh(f"cat {groups}").split()]
     with_ten = sum(_pss(machine, process) for process in processes)
     machine.sh("touch /var/lib/linod/heavy/go")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.long
 
 SUPERVISOR = "linod-supervisor@shop.service"
 SOCKET = "/run/linod/shop/shared/supervisor.socket"
-GROUP = "/sys/fs/cgroup/system.slice"
+GROUP = "/sys/fs/cgroup/linod.slice/linod-shop.slice"
 
 
 def unit_of(rule: str) -> str:

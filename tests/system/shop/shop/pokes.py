@@ -69,7 +69,7 @@ ATTEMPTS: dict[str, Callable[[], Any]] = {
     "make a set-uid file": make_set_uid,
     "make a namespace": unshare,
     "kill PID 1": lambda: os.kill(1, signal.SIGTERM),
-    "write a control group": write("/sys/fs/cgroup/system.slice/cgroup.procs"),
+    "write a control group": write("/sys/fs/cgroup/linod.slice/linod-shop.slice/cgroup.procs"),
     "os.nice": lambda: os.nice(1),
     "sched_setaffinity": lambda: os.sched_setaffinity(0, {0}),
     "map memory to write and run": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | 4),
