@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from linod_systemd import trust
 from linod_systemd.errors import ConfigurationError
 
 HOMES = ("/home/", "/root/", "/run/user/")
@@ -155,8 +156,7 @@ def make_folder_remedy(site: Site, folder: Path) -> str:
 
     Only where its parent is root's, root does so itself: elsewhere the site may put a link in its place.
     """
-    tops = (site.state_directory, site.request_directory, *([site.log_directory] if site.log_is_ours else []))
-    if folder in tops:
+    if trust.only_root_names(str(folder)):
         return f"install -d -o {site.user} -m 750 {shlex.quote(str(folder))}"
     return as_user(site.user, "mkdir", "-p", str(folder))
 

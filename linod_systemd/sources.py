@@ -47,5 +47,5 @@ def check_writable(site: conf.Site) -> None:
         if not os.path.isdir(folder):
             raise ConfigurationError(
                 f"{conf.site_file(site.name)}: writable names {folder}, which is no folder",
-                f"{conf.as_user(site.user, 'mkdir', '-p', folder)}, or correct the file",
+                f"{conf.make_folder_remedy(site, Path(folder))}, or correct the file",
             )

@@ -215,7 +215,7 @@ def _memory(machine: Machine) -> None:
         60,
         "ten jobs",
     )
-    groups = " ".join(f"/sys/fs/cgroup/linod.slice/linod-shop.slice/{unit}/cgroup.procs" for unit in units)
+    groups = " ".join(f"/sys/fs/cgroup/linod.slice/linod-heavy.slice/{unit}/cgroup.procs" for unit in units)
     processes = [supervisor, *machine.sh(f"cat {groups}").split()]
     with_ten = sum(_pss(machine, process) for process in processes)
     machine.sh("touch /var/lib/linod/heavy/go")

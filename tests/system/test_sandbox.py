@@ -48,7 +48,7 @@ def test_exposure_of_every_unit(shop: Machine) -> None:
     units = [
         *("linod-shop-ticks.service", "linod-supervisor@shop.service"),
         *("linod-failure-shop@ticks.service", "linod-generate@shop.service", "linod-journal-shop@x.service"),
-        *("linod-ended-shop@ticks.service",),
+        *("linod-ended-shop@ticks.service", "linod-logrotate@shop.service"),
     ]
     for unit in units:
         threshold = "5" if "journal" in unit else "15"
@@ -64,7 +64,8 @@ def test_all_kinds_of_units_are_looked_at(shop: Machine) -> None:
     kinds = {
         name.partition("@")[0].removesuffix("-shop").removesuffix("-default") for name in files if "@" in name
     }
-    assert kinds == {"linod-supervisor", "linod-failure", "linod-ended", "linod-generate", "linod-journal"}
+    known = {"linod-supervisor", "linod-failure", "linod-ended", "linod-generate", "linod-journal"}
+    assert kinds == known | {"linod-logrotate"}
 
 
 def wrong(found: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def test_missing_writable_folder_is_named(shop: Machine) -> None:
     done = shop.run("linod-generate-units", check=False)
     assert done.returncode == 1
     assert "shop.toml: writable names /srv/nowhere, which is no folder" in done.stderr
-    assert "install -d -o shop /srv/nowhere" in done.stderr
+    assert "install -d -o shop -m 750 /srv/nowhere" in done.stderr
     assert shop.sh("systemctl is-active linod-shop-ticks.timer") == "active\n"
 
 
