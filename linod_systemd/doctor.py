@@ -11,7 +11,7 @@ import pwd
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -150,7 +150,8 @@ def _python(site: Site) -> Iterator[Finding]:
     its = done.stdout.strip()[:80] or "none"
     # As the owner of the environment: what a site has put there is nothing for root to run.
     owner = pwd.getpwuid(os.stat(os.path.dirname(site.python)).st_uid).pw_name
-    remedy = conf.as_user(owner, site.python, "-m", "pip", "install", f"linod-systemd=={mine}")
+    install = (site.python, "-m", "pip", "install", f"linod-systemd=={mine}")
+    remedy = conf.as_user(replace(site, user=owner), *install)
     yield Finding(site.name, f"its linod-systemd is {its}, root's {mine}", its == mine, remedy)
 
 
@@ -158,7 +159,9 @@ def _ask(site: Site, command: list[str]) -> Answer:
     """Run a program as the site's user, in its environment."""
     if os.geteuid() == 0:
         return site_process.ask(site, command)
-    done = programs.run(command, seconds=site_process.QUESTION.seconds, environment=os.environ)
+    done = programs.run(
+        command, seconds=site_process.QUESTION.seconds, folder=os.getcwd(), environment=os.environ
+    )
     return Answer(done.code, done.stdout, done.stderr)
 
 
@@ -195,6 +198,7 @@ def _units(site: Site) -> Iterator[Finding]:
     done = programs.run(
         programs.own_module("linod_systemd.generate", *words),
         seconds=site_process.QUESTION.seconds,
+        folder=os.getcwd() if per_user else "/",  # where a project without SITE.toml is found
         environment=os.environ if per_user else {},
     )
     remedy = f"linod-generate-units{' --user' if per_user else ''} && {_systemctl(per_user)} daemon-reload"

@@ -161,7 +161,7 @@ def load(site: conf.Site) -> None:
         raise ConfigurationError(
             f"the site {site.name!r} does not load ({type(error).__name__}: {error})",
             conf.as_user(
-                site.user,
+                site,
                 f"DJANGO_SETTINGS_MODULE={site.settings}",
                 sys.executable,
                 *("-m", "django", "check"),

@@ -155,7 +155,7 @@ def _ask(name: str, values: dict[str, Any]) -> dict[str, Any]:
         said = (answer.stderr.strip() or "nothing").splitlines()[-1]
         raise ConfigurationError(
             visible_line(f"the site {name!r} does not load as {site.user}; it says: {said:.300}"),
-            conf.as_user(site.user, site.python, "manage.py", "check", folder=site.directory),
+            conf.as_user(site, site.python, "manage.py", "check", folder=site.directory),
         )
     return _believed(site, answer.stdout)
 

@@ -142,13 +142,14 @@ def user_name() -> str:
         return str(os.geteuid())
 
 
-def as_user(user: str, *command: str, folder: str | None = None) -> str:
-    """The line by which root runs a program of a site as its user, for a remedy that is to be pasted.
+def as_user(site: Site, *command: str, folder: str | None = None) -> str:
+    """The line by which a program of a site is run as its user, for a remedy that is to be pasted.
 
-    Never the program alone: root would run what the site has put there.
+    Where root may paste it, never the program alone: root would run what the site has put there.
     """
-    words = ["runuser", "-u", user, "--", *([] if folder is None else ["env", f"--chdir={folder}"]), *command]
-    return shlex.join(words)
+    become = ["runuser", "-u", site.user, "--"] if site.configured else []
+    there = [] if folder is None else ["env", f"--chdir={folder}"]
+    return shlex.join([*become, *there, *command])
 
 
 def make_folder_remedy(site: Site, folder: Path) -> str:
@@ -158,7 +159,7 @@ def make_folder_remedy(site: Site, folder: Path) -> str:
     """
     if trust.only_root_names(str(folder)):
         return f"install -d -o {site.user} -m 750 {shlex.quote(str(folder))}"
-    return as_user(site.user, "mkdir", "-p", str(folder))
+    return as_user(site, "mkdir", "-p", str(folder))
 
 
 def ensure_directories(site: Site) -> None:
