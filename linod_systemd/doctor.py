@@ -185,7 +185,7 @@ def _rules(site: Site) -> Iterator[Finding]:
     done = _linod(site, "status")
     said = [line.removeprefix("linod: ") for line in done.stderr.splitlines() if line.startswith("linod: ")]
     for trouble in said[:MOST_SAID]:
-        yield Finding(site.name, f"it says: {trouble:.300}", False, f"linod --site {site.name} jobs")
+        yield Finding(site.name, f"it says: rule {trouble:.300}", False, f"linod --site {site.name} jobs")
     if not said:
         yield Finding(site.name, "its rules are well", done.code == 0, f"linod --site {site.name} status")
 
