@@ -34,6 +34,27 @@ class Given:
     terminal: str = ""
 
 
+@dataclass(frozen=True)
+class Order:
+    """A command of a site, to be run as its user for so many seconds, with these variables besides."""
+
+    site: conf.Site
+    command: Sequence[str]
+    given: Given
+    seconds: float
+    environment: Mapping[str, str]
+
+    @property
+    def account(self) -> pwd.struct_passwd:
+        """:raises RefusedSite: where the site's user does not exist."""
+        return identity.account_of(self.site)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment but for the site's environment_file."""
+        return identity.plain_environment(self.site, self.account) | dict(self.environment)
+
+
 class HeldProcess(ABC):
     """A process that has been started as the site's user."""
 
@@ -77,22 +98,13 @@ class HeldProcess(ABC):
 class InUnit(HeldProcess):
     """In a transient service of PID 1's, ``linod-command@SITE-N.service``, in the slice of the site."""
 
-    def __init__(
-        self,
-        site: conf.Site,
-        account: pwd.struct_passwd,
-        command: Sequence[str],
-        given: Given,
-        seconds: float,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, order: Order) -> None:
         """:raises BusError: where systemd does not start it."""
         super().__init__()
-        self.unit = f"linod-command@{site.name}-{os.getpid()}-{next(_numbers)}.service"
+        self.unit = f"linod-command@{order.site.name}-{os.getpid()}-{next(_numbers)}.service"
         self._bus = Bus(with_descriptors=True)
         try:
-            properties = _properties(site, account, command, given, seconds, environment)
-            self._bus.start_transient(self.unit, properties)
+            self._bus.start_transient(self.unit, _properties(order))
         except BaseException:
             self._bus.close()
             raise
@@ -123,16 +135,9 @@ class InUnit(HeldProcess):
             self._bus.close()
 
 
-def _properties(
-    site: conf.Site,
-    account: pwd.struct_passwd,
-    command: Sequence[str],
-    given: Given,
-    seconds: float,
-    environment: Mapping[str, str],
-) -> list[tuple[str, tuple[str, Any]]]:
+def _properties(order: Order) -> list[tuple[str, tuple[str, Any]]]:
     """The properties of the transient service (org.freedesktop.systemd1(5), StartTransientUnit)."""
-    variables = identity.plain_environment(site, account) | dict(environment)
+    site, given = order.site, order.given
     by_systemd = site.environment_file if site.environment_by_root else None
     streams: list[tuple[str, tuple[str, Any]]] = []
     if given.terminal:
@@ -150,39 +155,32 @@ def _properties(
         ("User", ("s", site.user)),
         ("Slice", ("s", site.slice)),
         ("WorkingDirectory", ("s", "/")),
-        ("Environment", ("as", [f"{name}={value}" for name, value in variables.items()])),
+        ("Environment", ("as", [f"{name}={value}" for name, value in order.variables.items()])),
         *([("EnvironmentFiles", ("a(sb)", [(by_systemd, False)]))] if by_systemd else []),
         ("NoNewPrivileges", ("b", True)),
         ("UMask", ("u", UMASK)),
         ("KillSignal", ("i", int(signal.SIGKILL))),  # of what it leaves behind
-        ("RuntimeMaxUSec", ("t", int(seconds * 1e6))),
+        ("RuntimeMaxUSec", ("t", int(order.seconds * 1e6))),
         # Not a line in the journal for its start and end.
         ("LogLevelMax", ("i", 5)),
         *streams,
-        ("ExecStart", ("a(sasb)", [(command[0], list(command), False)])),
+        ("ExecStart", ("a(sasb)", [(order.command[0], list(order.command), False)])),
     ]
 
 
 class InNamespace(HeldProcess):
     """Where systemd does not run: in a pid namespace, whose processes the kernel ends with its first."""
 
-    def __init__(
-        self,
-        site: conf.Site,
-        account: pwd.struct_passwd,
-        command: Sequence[str],
-        given: Given,
-        seconds: float,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, order: Order) -> None:
         """:raises HoldError: where the namespace cannot be made."""
         super().__init__()
+        site, account, given = order.site, order.account, order.given
         if given.terminal:
             raise HoldError(
                 f"systemd does not run here, and a command of site {site.name} gets no terminal of root's",
-                f"run it as its user: runuser -u {site.user} -- {' '.join(command[:3])} …",
+                f"run it as its user: runuser -u {site.user} -- {' '.join(order.command[:3])} …",
             )
-        variables = identity.plain_environment(site, account) | dict(environment)
+        variables = order.variables
         if site.environment_file and site.environment_by_root:
             variables |= identity.read_environment_file(site.environment_file)
         # The shell stays root's, as the first process of the namespace: the kernel tells no process that has
@@ -192,7 +190,7 @@ class InNamespace(HeldProcess):
         become = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups"]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - a site's python, as its user, as SITE.toml says
-                [*held, *become, "--no-new-privs", "--", *command],
+                [*held, *become, "--no-new-privs", "--", *order.command],
                 cwd="/",
                 env=variables,
                 stdin=subprocess.DEVNULL if given.stdin is None else given.stdin,

@@ -157,7 +157,8 @@ def make_folder_remedy(site: Site, folder: Path) -> str:
 
     Only where its parent is root's, root does so itself: elsewhere the site may put a link in its place.
     """
-    if trust.only_root_names(str(folder)):
+    nearest = next(parent for parent in folder.parents if parent.exists())
+    if trust.only_root_names(str(nearest / "new")):
         return f"install -d -o {site.user} -m 750 {shlex.quote(str(folder))}"
     return as_user(site, "mkdir", "-p", str(folder))
 

@@ -25,7 +25,7 @@ from typing import IO
 
 from linod_systemd import conf, identity, systemd
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit
+from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit, Order
 from linod_systemd.visible import Screen
 
 PART = 65536
@@ -191,12 +191,11 @@ def _start(
     site: conf.Site, command: Sequence[str], given: Given, limits: Limits, environment: Mapping[str, str]
 ) -> HeldProcess:
     _check_python(site)
-    account = identity.account_of(site)
-    identity.make_directories(site, account)
+    identity.make_directories(site, identity.account_of(site))
     sys.stdout.flush()
     sys.stderr.flush()
     kind = InUnit if systemd.is_running() else InNamespace
-    return kind(site, account, command, given, limits.seconds, environment)
+    return kind(Order(site, command, given, limits.seconds, environment))
 
 
 def _check_python(site: conf.Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.system.hostile import hostile_rules
 
 Generate = Callable[..., subprocess.CompletedProcess[str]]
 RULE: dict[str, Any] = {"name": "checkdata", "start_date": "2026-01-31", "start_time": "04:00:00"}
@@ -220,6 +223,53 @@ def test_one_unreadable_site_does_not_hold_up_the_others(
     assert done.returncode == 2
     assert "the user 'nobody-of-this-name' of the site 'bad' does not exist" in done.stderr
     assert "linod-good-checkdata.timer" in os.listdir(out)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root reads the sites' rules")
+def test_whatever_a_site_writes_its_neighbour_stays_well(
+    generate: Generate, tmp_path: Path, out: Path
+) -> None:
+    """Hostile rules, all at once, in several files; and files that are no rules.json."""
+    root, seed = tmp_path / "root", random.randrange(10**9)  # noqa: S311 - no secret
+    print(f"seed {seed}")
+    for name in ("bad", "good"):
+        configure(root, name)
+        (root / "var/lib/linod" / name).mkdir(parents=True)
+    good, bad = (root / "var/lib/linod" / name / "rules.json" for name in ("good", "bad"))
+    write_rules(bad, site="bad")
+    write_rules(good, RULE, site="good")
+    assert generate("--output", str(out)).returncode == 0
+    odd: list[Any] = [None, -1, [[]], "x", {"a": {}}]
+    wrong: list[dict[str, Any]] = [
+        *({"rules": hostile_rules(60, seed + number)} for number in range(3)),
+        *({"rules": [{**RULE, "paused_until": f"{year}-12-31T23:59:59-12:00"}]} for year in ("9999", "2500")),
+        {"rules": [{**RULE, "every_unit": "hourly", "every": 10**9}]},
+        *({"timezone": zone} for zone in ("x\ny", "../../etc/passwd", 7, "A" * 10**6)),
+        *({key: value} for key in ("version", "site", "rules") for value in odd),
+    ]
+    for number, values in enumerate(wrong):
+        bad.write_text(json.dumps({"version": 1, "site": "bad", "timezone": "UTC", "rules": [], **values}))
+        write_rules(good, {**RULE, "timeout": 100 + number}, site="good")
+        done = generate("--output", str(out))
+        assert "Traceback" not in done.stderr, values
+        service = (out / "linod-good-checkdata.service").read_text()
+        assert f"TimeoutStartSec={100 + number}s" in service, (values, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        ("mkfifo {}", "is no plain file"),
+        ("truncate -s 1T {}", "is larger than"),
+        ("mkdir {}", "no plain file"),
+    ],
+)
+def test_named_file_that_is_none_holds_nobody_up(
+    generate: Generate, rules: Path, out: Path, make: str, said: str
+) -> None:
+    subprocess.run(make.format(rules).split(), check=True)
+    done = generate("--rules", str(rules), "--output", str(out))
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 from linod_systemd import reckon, render
 from linod_systemd.conf import Site
 from linod_systemd.rule import Rule, RuleSet
+from tests.unit.test_render import SITE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BASES = {
@@ -31,15 +32,7 @@ LOOKED_AT = (
     "PathChanged",
     "Where",
 )
-SHOP = Site(
-    name="shop",
-    user="shop",
-    settings="shop.settings",
-    python="/srv/shop/env/bin/python",
-    directory="/srv/shop",
-    state_directory=Path("/var/lib/linod/shop"),
-    log_directory=Path("/var/log/linod/shop"),
-)
+SHOP = dataclasses.replace(SITE, python="/srv/shop/env/bin/python")
 OWN: list[dict[str, Any]] = [
     {},
     {"log_directory": Path("/srv/shop/log"), "log_is_ours": False, "writable": ("/srv/shop/log",)},
