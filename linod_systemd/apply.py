@@ -12,7 +12,6 @@ from linod_systemd import files, systemd
 from linod_systemd.errors import LinodError
 from linod_systemd.plan import Plan
 
-ASIDE = (".linod[-.@]*", ".[0-9]*.conf.*", ".run-linod-*")  # as files.staged() names them
 AHEAD = timedelta(seconds=60)  # more than passes from an elapse to the question
 
 
@@ -36,8 +35,12 @@ def make_directory(directory: Path) -> None:
         ) from error
 
 
-def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: Collection[str] = ()) -> None:
+def apply(
+    plan: Plan, directory: Path, site: str, *, live: bool, per_user: bool, relisted: Collection[str] = ()
+) -> None:
     """Write, change and remove files as planned: all are written aside before the first is put in place.
+
+    The caller holds the units of the site (locks.of_site); those of other sites may be written meanwhile.
 
     :param live: whether a running systemd reads the directory: timers that go or change are stopped first.
     :param relisted: changed timers whose rule is the same: these are not stopped, but where their list
@@ -51,7 +54,7 @@ def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: 
     holding = [name for name in removed if name.endswith((".slice", ".mount"))]
     stopped = [name for name in removed if not name.endswith(".service") and name not in holding] + restarted
     try:
-        _sweep(directory)
+        _sweep(directory, site)
         if live:
             stopped += [name for name in relisted if systemd.has_elapsed(name, per_user=per_user)]
             if systemd.inactive(stopped, per_user=per_user):
@@ -60,8 +63,8 @@ def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: 
         texts = {directory / name: text for name, text in _ends(plan, shortened).items()}
         for path in texts:
             files.make_public_directory(path.parent)
-        with files.staged(texts) as put:
-            _stop(directory, shortened, stopped, per_user)
+        with files.staged(texts, owner=site) as put:
+            _stop(directory, site, shortened, stopped, per_user)
             if live and holding:
                 systemd.systemctl("stop", "--", *holding, check=False)
             if live and removed:
@@ -83,10 +86,10 @@ def apply(plan: Plan, directory: Path, *, live: bool, per_user: bool, relisted: 
         ) from error
 
 
-def _sweep(directory: Path) -> None:
-    """Remove what a generator that was killed has left aside; the caller holds the directory."""
+def _sweep(directory: Path, site: str) -> None:
+    """Remove what a generator that was killed has left aside of this site."""
     for folder in (directory, directory / "linod.target.d"):
-        for path in (path for pattern in ASIDE for path in folder.glob(pattern)):
+        for path in folder.glob(f".{site}~*"):
             path.unlink(missing_ok=True)
 
 
@@ -142,7 +145,7 @@ def _ends(plan: Plan, shortened: Mapping[str, str]) -> dict[str, str]:
     return {**plan.write, **{name: plan.write.get(name, text) for name, text in back.items()}}
 
 
-def _stop(directory: Path, shortened: Mapping[str, str], units: list[str], per_user: bool) -> None:
+def _stop(directory: Path, site: str, shortened: Mapping[str, str], units: list[str], per_user: bool) -> None:
     """Take units off linod.target's list, and stop them: PID 1 would start again what it is to uphold.
 
     A unit whose file goes while it is active stays behind as failed, and a timer whose calendar
@@ -152,7 +155,7 @@ def _stop(directory: Path, shortened: Mapping[str, str], units: list[str], per_u
     if not shortened:
         return
     for name, text in shortened.items():
-        files.write_atomically(directory / name, text)
+        files.write_atomically(directory / name, text, owner=site)
     systemd.daemon_reload(per_user=per_user)
     systemd.systemctl("stop", "--", *units, per_user=per_user)
 

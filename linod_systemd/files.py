@@ -16,12 +16,13 @@ FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, proc
 HELD_SECONDS = 0.05  # until a lock is asked for again
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+def write_atomically(path: Path, text: str, mode: int = 0o644, *, owner: str = "") -> None:
     """Replace a file by one of this content: a temporary one beside it, fsync, rename.
 
+    :param owner: as for :func:`staged`.
     :raises OSError: where that fails; the old file is then still whole.
     """
-    with staged({path: text}, mode) as put:
+    with staged({path: text}, mode, owner=owner) as put:
         put(path)
     sync_directory(path.parent)
 
@@ -37,15 +38,19 @@ def make_public_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def staged(texts: Mapping[Path, str], mode: int = 0o644) -> Iterator[Callable[[Path], None]]:
-    """Write files aside, all of them, and give what puts one in its place: a rename, which needs no room.
+def staged(
+    texts: Mapping[Path, str], mode: int = 0o644, *, owner: str = ""
+) -> Iterator[Callable[[Path], None]]:
+    """Write files aside, all of them; gives a function that puts one in its place, which needs no room.
 
+    :param owner: begins the names of the temporary files, so that they are found where this process is killed:
+        ``.OWNER~NAME.…``.
     :raises OSError: where one cannot be written; nothing has changed then.
     """
     written: dict[Path, str] = {}
     try:
         for path, text in texts.items():
-            handle, written[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
+            handle, written[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{owner}~{path.name[:60]}.")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()

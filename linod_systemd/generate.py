@@ -1,8 +1,8 @@
 """linod-generate-units: rules.json of every site → units. Runs as root, and knows no site code.
 
-Each site is a transaction of its own: a child reads and reckons its rules (border.py), its units are verified
-aside, and only their writing holds up other sites. Where anything is wrong with it, its units stay as they
-are, and the next site goes on.
+Each site is a transaction of its own, under a lock of its own: a child reads and reckons its rules
+(border.py), its units are verified aside, and written. Where anything is wrong with it, its units stay as
+they are, and the next site goes on.
 """
 
 from __future__ import annotations
@@ -252,33 +252,27 @@ def _put(run: Run, site: str, files: Mapping[str, str], relisted: Iterable[str])
     :raises ApplyError: where that is not possible.
     """
     wanted_files = {**({} if run.plans else render.shared_units(per_user=run.per_user)), **files}
-    with ExitStack() as stack:
-        installed = plan.read_installed(run.directory)
-        if run.writes and not plan.compute(wanted_files, installed, [site]).is_empty:
-            apply.make_directory(run.directory)
-            stack.enter_context(locks.of_writing(run.directory))
-            installed = plan.read_installed(run.directory)
-        _check_foreign(wanted_files, installed, run.directory)
-        _carry_out(run, plan.compute(wanted_files, installed, [site]), relisted)
+    if run.writes:
+        apply.make_directory(run.directory)
+    installed = plan.read_installed(run.directory)
+    _check_foreign(wanted_files, installed, run.directory)
+    _carry_out(run, site, plan.compute(wanted_files, installed, [site]), relisted)
 
 
 def _remove_forgotten(run: Run, sites: Sequence[conf.Site]) -> None:
     """Remove the units of sites that have no SITE.toml any more."""
-    with ExitStack() as stack:
-        if run.writes:
-            stack.enter_context(locks.of_writing(run.directory))
-        installed = plan.read_installed(run.directory)
-        known = {site.name for site in sites} | {path.stem for path in conf.config_directory().glob("*.toml")}
-        gone = plan.owners(installed) - known
-        if gone:
-            _carry_out(run, plan.compute({}, installed, gone), ())
+    known = {site.name for site in sites} | {path.stem for path in conf.config_directory().glob("*.toml")}
+    for site in sorted(plan.owners(plan.read_installed(run.directory)) - known):
+        with locks.of_site(site, run.directory) if run.writes else nullcontext():
+            _carry_out(run, site, plan.compute({}, plan.read_installed(run.directory), [site]), ())
 
 
-def _carry_out(run: Run, todo: Plan, relisted: Iterable[str]) -> None:
+def _carry_out(run: Run, site: str, todo: Plan, relisted: Iterable[str]) -> None:
     if run.shows:
         run.lines += todo.diff()
-    if run.writes:
-        apply.apply(todo, run.directory, live=run.live, per_user=run.per_user, relisted=set(relisted))
+    if run.writes and not todo.is_empty:
+        live, per_user = run.live, run.per_user
+        apply.apply(todo, run.directory, site, live=live, per_user=per_user, relisted=set(relisted))
     run.plans.append(todo)
 
 

@@ -83,18 +83,18 @@ def uninstall(options: argparse.Namespace) -> int:
 def _remove_units(name: str) -> None:
     """What starts jobs goes first; then the jobs end, and what records their end; then the rest goes."""
     directory, live = generate.unit_directory(per_user=False), systemd.is_running()
-    with locks.of_site(name, directory), locks.of_writing(directory):
+    with locks.of_site(name, directory):
         installed = plan.read_installed(directory)
         ours = plan.compute({}, installed, [name]).remove
         services = [unit for unit in ours if unit.endswith(".service")]
         held = [unit for unit in ours if unit.endswith((".slice", ".mount"))]
         kept = {unit: installed.ours[unit] for unit in [*services, *held]}
-        apply.apply(plan.compute(kept, installed, [name]), directory, live=live, per_user=False)
+        apply.apply(plan.compute(kept, installed, [name]), directory, name, live=live, per_user=False)
         if live:
             systemd.daemon_reload()
             _end_jobs(name, [unit for unit in services if "@." not in unit])
         rest = plan.compute({}, plan.read_installed(directory), [name])
-        apply.apply(rest, directory, live=live, per_user=False)
+        apply.apply(rest, directory, name, live=live, per_user=False)
     if live:
         systemd.daemon_reload()
     print(f"{directory}: the units of {name} are removed")

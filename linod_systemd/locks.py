@@ -1,4 +1,4 @@
-"""The locks of root's side: one generator at a time writes, and one at a time makes the units of a site.
+"""The locks of root's side: one process at a time makes the units of a site; no site waits for another.
 
 They are files in a folder that only their user enters. A lock on the unit directory itself could be taken by
 every user of the host, who can read it (flock(2)).
@@ -16,8 +16,7 @@ from pathlib import Path
 from linod_systemd import conf, files
 from linod_systemd.errors import LinodError
 
-SITE_SECONDS = 150.0  # a generator that reckons and verifies the rules of a large site
-WRITE_SECONDS = 60.0  # one that writes them, and waits for timers to stop
+SITE_SECONDS = 150.0  # a generator that reckons, verifies and writes the units of a large site
 
 
 class Held(LinodError):
@@ -50,14 +49,6 @@ def of_site(name: str, units: Path) -> AbstractContextManager[None]:
     :raises Held: where they are made by another process all the time.
     """
     return _held(f"{name}.{_key(units)}", SITE_SECONDS)
-
-
-def of_writing(units: Path) -> AbstractContextManager[None]:
-    """Hold a unit directory.
-
-    :raises Held: where another process writes units all the time.
-    """
-    return _held(f"write.{_key(units)}", WRITE_SECONDS)
 
 
 def _key(units: Path) -> str:
