@@ -41,10 +41,10 @@ def make_public_directory(path: Path) -> None:
 def staged(
     texts: Mapping[Path, str], mode: int = 0o644, *, owner: str = ""
 ) -> Iterator[Callable[[Path], None]]:
-    """Write files aside, all of them; gives a function that puts one in its place, which needs no room.
+    """Write files aside, all of them; gives a function that puts one in its place: a rename.
 
-    :param owner: begins the names of the temporary files, so that they are found where this process is killed:
-        ``.OWNER~NAME.…``.
+    :param owner: begins the names of the temporary files, ``.OWNER~NAME.…``: so they are found where this
+        process is killed.
     :raises OSError: where one cannot be written; nothing has changed then.
     """
     written: dict[Path, str] = {}
