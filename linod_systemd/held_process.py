@@ -161,8 +161,6 @@ def _properties(order: Order) -> list[tuple[str, tuple[str, Any]]]:
         ("UMask", ("u", UMASK)),
         ("KillSignal", ("i", int(signal.SIGKILL))),  # of what it leaves behind
         ("RuntimeMaxUSec", ("t", int(order.seconds * 1e6))),
-        # Not a line in the journal for its start and end.
-        ("LogLevelMax", ("i", 5)),
         *streams,
         ("ExecStart", ("a(sasb)", [(order.command[0], list(order.command), False)])),
     ]
