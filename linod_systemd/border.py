@@ -70,36 +70,26 @@ def read_rules(site: conf.Site) -> RuleSet | None:
     return None if text is None else _of_site(site, desired.parse(text, str(site.rules_file)))
 
 
-def reckoned(site: conf.Site, installed: Mapping[str, str], now: datetime) -> Reckoned | None:
+def reckoned(
+    site: conf.Site, installed: Mapping[str, str], now: datetime, file: Path | None = None
+) -> Reckoned | None:
     """The rules of a site and when they are due; None where it has not written any yet.
 
     The child reads, judges and reckons them, with limits of time and memory. This process judges the rules
     once more, and takes of the child the lines of the timers alone.
 
     :param installed: its timers as they are (reckon.of_rules).
+    :param file: a rules.json that somebody named, in the place of the site's; the child stays this user then.
     :raises ConfigurationError, RulesFileError: as :func:`read_rules`.
     """
-
-    def send(site: conf.Site, pipe: int) -> int:
-        return _send_reckoned(site, site.rules_file, installed, now, pipe)
-
-    text = _as_user(site, send, site.rules_file, RECKON_SECONDS, MOST_ANSWER_BYTES)
-    return None if text is None else _taken(site, text, str(site.rules_file))
-
-
-def reckoned_of_file(site: conf.Site, path: Path, installed: Mapping[str, str], now: datetime) -> Reckoned:
-    """The same of a file that somebody named, read by a child of this very user.
-
-    :raises RulesFileError, ConfigurationError: as :func:`reckoned`.
-    """
+    path = file or site.rules_file
 
     def send(site: conf.Site, pipe: int) -> int:
         return _send_reckoned(site, path, installed, now, pipe)
 
-    text = _in_child(site, send, path, None, RECKON_SECONDS, MOST_ANSWER_BYTES)
-    if text is None:
-        raise ConfigurationError(f"{path} is not there", "name a rules.json")
-    return _taken(site, text, str(path))
+    account = None if file else _account(site)
+    text = _in_child(site, send, path, account, RECKON_SECONDS, MOST_ANSWER_BYTES)
+    return None if text is None else _taken(site, text, str(path))
 
 
 def _of_site(site: conf.Site, rules: RuleSet) -> RuleSet:
@@ -137,19 +127,17 @@ def _timing(now: str, lines: list[str], relisted: bool) -> Timing:
     return Timing(instant, tuple(lines), bool(relisted))
 
 
-def _as_user(
-    site: conf.Site,
-    send: Send,
-    place: Path,
-    seconds: float | None = None,
-    most_bytes: int | None = None,
-) -> str | None:
+def _as_user(site: conf.Site, send: Send, place: Path) -> str | None:
     """Fork, let the child become the user and read, and take what it sends.
 
     :param place: what it reads, for errors.
     """
-    account = identity.account_of(site) if os.geteuid() == 0 else None
-    return _in_child(site, send, place, account, seconds or MOST_SECONDS, most_bytes or MOST_BYTES)
+    return _in_child(site, send, place, _account(site), MOST_SECONDS, MOST_BYTES)
+
+
+def _account(site: conf.Site) -> pwd.struct_passwd | None:
+    """The account that the child is to become; None: it stays this user."""
+    return identity.account_of(site) if os.geteuid() == 0 else None
 
 
 def _in_child(

@@ -25,6 +25,7 @@ from typing import IO
 
 from linod_systemd import conf, identity, systemd
 from linod_systemd.errors import ConfigurationError, LinodError
+from linod_systemd.feeder import Feeder
 from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit, Order
 from linod_systemd.visible import Screen
 
@@ -149,42 +150,6 @@ def _in_a_terminal(site: conf.Site, command: Sequence[str], limits: Limits) -> i
         stack.callback(signal.signal, signal.SIGWINCH, before)
         takers = {master.fileno(): _shown_on(sys.stdout, is_terminal=True)}
         return _follow(process, command, takers, limits, Feeder(sys.stdin.fileno(), master))
-
-
-class Feeder:
-    """Hands on what root types or pipes in; a process that does not read it holds nothing up."""
-
-    def __init__(self, source: int, target: IO[bytes]) -> None:
-        self._source = source
-        self._target = target
-        self._pending = b""
-        self._is_over = False
-        os.set_blocking(target.fileno(), False)
-
-    def waits_for(self) -> tuple[list[int], list[int]]:
-        """The descriptors that are to be watched: for reading, for writing."""
-        if self._is_over:
-            return [], []
-        return ([], [self._target.fileno()]) if self._pending else ([self._source], [])
-
-    def move(self) -> None:
-        """Hand on what is there, after one of these is ready."""
-        if not self._pending:
-            self._pending = os.read(self._source, PART)
-        if not self._pending:  # the end of root's input is the end of the process's
-            self._end()
-            return
-        try:
-            self._pending = self._pending[os.write(self._target.fileno(), self._pending) :]
-        except BlockingIOError:
-            return
-        except OSError:  # nobody reads it any more
-            self._end()
-
-    def _end(self) -> None:
-        self._is_over = True
-        if not os.isatty(self._target.fileno()):
-            self._target.close()
 
 
 def _start(

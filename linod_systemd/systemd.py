@@ -95,12 +95,12 @@ def properties(unit: str, names: Sequence[str], *, per_user: bool = False) -> di
     return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
 
 
-def needs_reload(pattern: str, *, per_user: bool = False) -> bool:
+def needs_reload(*patterns: str, per_user: bool = False) -> bool:
     """Whether files of units that match were changed since systemd read them.
 
     :raises SystemdError: where systemd does not answer.
     """
-    shown = systemctl("show", "--property=NeedDaemonReload", "--value", "--", pattern, per_user=per_user)
+    shown = systemctl("show", "--property=NeedDaemonReload", "--value", "--", *patterns, per_user=per_user)
     return "yes" in shown.split()
 
 

@@ -49,7 +49,7 @@ def timed(module, name):
         finally:
             spent[name] = spent.get(name, 0) + time.monotonic() - began
     setattr(module, name, outer)
-steps = [(border, "reckoned_of_file"), (desired, "parse"), (wanted, "of_site"), (systemd, "verify")]
+steps = [(border, "reckoned"), (desired, "parse"), (wanted, "of_site"), (systemd, "verify")]
 for module, name in (*steps, (apply, "apply")):
     timed(module, name)
 timed(generate, "generate")
@@ -91,7 +91,7 @@ def _measure(machine: Machine, run: str) -> None:
     say("  daemon-reload", reload, reload)
     say("  linod-generate-units, all but the start of python", spent["generate"], reload)
     for step, what in (
-        ("reckoned_of_file", "read, judge and reckon rules.json, in a child"),
+        ("reckoned", "read, judge and reckon rules.json, in a child"),
         ("parse", "judge it once more"),
         ("of_site", "rules to the text of units"),
         ("verify", "systemd-analyze verify"),
