@@ -6,6 +6,7 @@ cd "$(dirname "$(readlink -f "$0")")"
 
 VENV=/opt/linod
 PINNED=linod_systemd/requirements.txt # each package with its version and hashes, see CONTRIBUTING.md
+WHEELS=$VENV/wheels # for the sites' own venvs; readable by everyone
 BEFORE=/opt/linod.before # an upgrade that fails puts it back
 MANUAL=/usr/local/share/man
 COMMANDS=(linod linod-run linod-generate-units)
@@ -60,6 +61,13 @@ packages() {
         die "these packages could not be installed: ${missing[*]}. Install them, and run this again"
 }
 
+# The system bus, over which jobs ask systemd: a package that was just installed does not start it.
+start_bus() {
+    if [ ! -S /run/dbus/system_bus_socket ]; then
+        systemctl start dbus.socket || die "the system bus does not start; see: journalctl -u dbus.socket -u dbus"
+    fi
+}
+
 # Run a command whose output matters only if it fails.
 quietly() {
     local log
@@ -92,17 +100,17 @@ make_venv() {
 # Build linod-systemd, and all that it needs, into the folder $1. Root runs what pip takes: only files whose hashes
 # stand in requirements.txt, and none that pip would fetch by itself to build with (--no-build-isolation).
 build_wheels() {
-    local source pip=$2
-    source=$(mktemp -d)
-    # A copy, so that nothing is built inside the checkout.
-    cp -rL --no-preserve=ownership linod_systemd units pyproject.toml README.md LICENSE "$source/"
+    local builders pip=$2
     say "building linod-systemd and what it needs"
-    awk '/^[^ ]/ { wanted = /^setuptools==/ } wanted' $PINNED >"$source/setuptools.txt"
-    quietly "$pip" install --require-hashes --no-deps --only-binary :all: -r "$source/setuptools.txt"
+    builders=$(mktemp)
+    awk '/^[^ ]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|setuptools|tomlkit|trove-classifiers)==/ } wanted' \
+        $PINNED >"$builders"
+    quietly "$pip" install --require-hashes --no-deps --only-binary :all: -r "$builders"
+    rm -f "$builders"
     # --use-pep517: sdnotify and systemd-python have no pyproject.toml, and a venv no `wheel` of its own.
     quietly "$pip" wheel --require-hashes --no-deps --no-build-isolation --use-pep517 --wheel-dir "$1" -r $PINNED
-    quietly "$pip" wheel --no-deps --no-build-isolation --use-pep517 --wheel-dir "$1" "$source"
-    rm -rf "$source"
+    # The builder writes nothing into the checkout.
+    quietly "$pip" wheel --no-deps --no-build-isolation --wheel-dir "$1" .
 }
 
 # Install the wheels of the folder $1. Only now, with everything at hand, the running installation is touched.
@@ -111,6 +119,9 @@ install_wheels() {
         systemctl stop linod.target
     fi
     quietly "$VENV/bin/pip" install --no-index --no-deps --force-reinstall "$1"/*.whl
+    rm -rf $WHEELS
+    install -d -m 755 $WHEELS
+    install -m 644 "$1"/*.whl $WHEELS/
     local command
     for command in "${COMMANDS[@]}"; do
         # -I: neither the folder in which root types it, nor PYTHONPATH, says where it imports from.
@@ -182,9 +193,11 @@ do_install() {
     need_systemd
     if [ -n "$wheels" ]; then
         packages python3 python3-venv dbus logrotate
+        start_bus
         make_venv $VENV
     else
         packages "${BUILD_PACKAGES[@]}"
+        start_bus
         make_venv $VENV
         wheels=$(mktemp -d)
         build_wheels "$wheels" "$VENV/bin/pip"
@@ -202,7 +215,11 @@ do_install() {
         exit 1
     fi
     rm -rf $BEFORE
-    say "linod-systemd is installed. See: systemctl list-timers 'linod-*'; linod status; journalctl -u 'linod-*'"
+    say "linod-systemd $(linod --version | cut -d' ' -f2) is installed. See: systemctl list-timers 'linod-*'; linod status;" \
+        "journalctl -u 'linod-*'"
+    say "For a site of your own (docs/own-site.md), in its venv:" \
+        "pip install --find-links $WHEELS $WHEELS/linod_systemd-*.whl"
+    linod update-sites || true # it has said why
 }
 
 put_in_place() {
@@ -249,7 +266,8 @@ running_supervisors() {
 # The new version does not run: what was there before goes on.
 roll_back() {
     if [ ! -d $BEFORE ]; then
-        say "install.sh: it is not installed; mend the above, and run this again"
+        say "install.sh: it is not installed as it should be. Mend the above, and run this again"
+        tell_state
         return
     fi
     say "install.sh: the new version does not run; the one from before is put back"
@@ -262,7 +280,29 @@ roll_back() {
         say "install.sh: the version from before runs on. Mend the above, and run this again"
     else
         say "install.sh: neither does the one from before; see: journalctl -u 'linod-*'; linod doctor"
+        tell_state
     fi
+}
+
+# After a failure: each part of an installation, and whether it is there.
+tell_state() {
+    local unit
+    state "the programs in $VENV" test -x "$VENV/bin/linod-run"
+    state "the commands in /usr/local/bin" test -x /usr/local/bin/linod
+    state "the system bus" test -S /run/dbus/system_bus_socket
+    state "a site in /etc/linod" compgen -G '/etc/linod/*.toml'
+    state "linod.target, active" systemctl is-active --quiet linod.target
+    while read -r unit; do
+        state "$unit, active" systemctl is-active --quiet "$unit"
+    done < <(supervisors)
+    state "a timer of a rule, active" has_timers
+    say "install.sh: to undo it: ./install.sh uninstall"
+}
+
+state() {
+    local what=$1
+    shift
+    if "$@" >/dev/null 2>&1; then say "  there:     $what"; else say "  not there: $what"; fi
 }
 
 do_uninstall() {

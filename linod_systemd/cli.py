@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd import install_site
 
             return install_site.COMMANDS[options.command](options)
+        if options.command == "update-sites":
+            from linod_systemd import site_versions
+
+            return site_versions.update_sites(options)
         if options.command == "doctor":
             from linod_systemd import doctor
 
@@ -272,6 +276,8 @@ def _add_installers(known: argparse._SubParsersAction[argparse.ArgumentParser]) 
     doctor.add_argument("--json", action="store_true", help="print JSON")
     completion = known.add_parser("completion", help="print what makes a shell complete these commands")
     completion.add_argument("shell", choices=("bash", "zsh"))
+    update = known.add_parser("update-sites", help="as root: bring the sites to root's linod-systemd")
+    update.add_argument("--yes", action="store_true", help="without asking")
     uninstall = known.add_parser("uninstall-site", help="as root: undo that; the site stays as it is")
     uninstall.add_argument("name")
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import pwd
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import answers, conf, identity, programs, site_process, systemd, unitnames
+from linod_systemd import answers, conf, identity, programs, site_process, site_versions, systemd, unitnames
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.conf import Site
 from linod_systemd.errors import LinodError
@@ -25,7 +23,6 @@ from linod_systemd.visible import visible_line
 MOST_SAID = 100  # lines of a site
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
 NO_MANAGER = ("", "offline")  # is-system-running(systemctl(1)): no manager answers
-VERSION = "from importlib.metadata import version; print(version('linod-systemd'))"
 
 
 @dataclass(frozen=True)
@@ -145,29 +142,14 @@ def _python(site: Site) -> Iterator[Finding]:
         remedy = f"correct `python` in {conf.site_file(site.name)}"
         yield Finding(site.name, f"its python {site.python} cannot be run", False, remedy)
         return
-    mine = version("linod-systemd")
-    done = _ask(site, [site.python, "-c", VERSION])
-    its = done.stdout.strip()[:80] or "none"
-    # As the owner of the environment: what a site has put there is nothing for root to run.
-    owner = pwd.getpwuid(os.stat(os.path.dirname(site.python)).st_uid).pw_name
-    install = (site.python, "-m", "pip", "install", f"linod-systemd=={mine}")
-    remedy = conf.as_user(replace(site, user=owner), *install)
-    yield Finding(site.name, f"its linod-systemd is {its}, root's {mine}", its == mine, remedy)
-
-
-def _ask(site: Site, command: list[str]) -> Answer:
-    """Run a program as the site's user, in its environment."""
-    if os.geteuid() == 0:
-        return site_process.ask(site, command)
-    done = programs.run(
-        command, seconds=site_process.QUESTION.seconds, folder=os.getcwd(), environment=os.environ
-    )
-    return Answer(done.code, done.stdout, done.stderr)
+    found = site_versions.of(site)
+    what = f"its linod-systemd is {found.its}, root's {site_versions.mine()}"
+    yield Finding(site.name, what, found.is_current, found.remedy)
 
 
 def _linod(site: Site, *words: str) -> Answer:
     """Run a command of ``linod`` as the site's user."""
-    return _ask(site, [site.python, "-m", "linod_systemd.cli", "--site", site.name, *words])
+    return site_process.ask_as(site, [site.python, "-m", "linod_systemd.cli", "--site", site.name, *words])
 
 
 def _database(site: Site) -> Iterator[Finding]:

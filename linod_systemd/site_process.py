@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO
 
-from linod_systemd import conf, identity, systemd
+from linod_systemd import conf, identity, programs, systemd
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.feeder import Feeder
 from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit, Order
@@ -106,6 +106,14 @@ def ask(site: conf.Site, command: Sequence[str], limits: Limits = QUESTION) -> A
         code = _follow(process, command, takers, limits)
     stdout, stderr = (bytes(stream).decode(errors="backslashreplace") for stream in said.values())
     return Answer(code, stdout, stderr)
+
+
+def ask_as(site: conf.Site, command: Sequence[str]) -> Answer:
+    """The same by whoever may: root as the site's user, and else this user, in this environment."""
+    if os.geteuid() == 0:
+        return ask(site, command)
+    done = programs.run(command, seconds=QUESTION.seconds, folder=os.getcwd(), environment=os.environ)
+    return Answer(done.code, done.stdout, done.stderr)
 
 
 def relay(site: conf.Site, command: Sequence[str], limits: Limits, *, interactive: bool = False) -> int:

@@ -144,6 +144,8 @@ class Supervisor:
         self.predecessor = None
         self.serving = True
         self.notifier.ready(self.trouble or report.status)
+        # systemd takes pings of the main process alone, which this has just become.
+        self.next_ping = time.monotonic()
 
     def _preload(self) -> None:
         from linod_systemd import preload  # Django, which is not there before the site is loaded

@@ -1,0 +1,110 @@
+"""Which linod-systemd the environment of each site has, and ``linod update-sites``, which brings them root's.
+
+pip runs as the owner of the environment: a site puts into it what it likes, and root runs none of that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pwd
+import sys
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from linod_systemd import conf, site_process, systemd, unitnames
+from linod_systemd.conf import Site
+from linod_systemd.errors import ConfigurationError, LinodError
+from linod_systemd.terminal import say
+from linod_systemd.visible import visible_line
+
+ASK = "from importlib.metadata import version; print(version('linod-systemd'))"
+MOST_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class SiteVersion:
+    """``its``: the version in the site's environment, or ``none``; ``owner``: who may change that."""
+
+    site: Site
+    its: str
+    owner: str
+
+    @property
+    def is_current(self) -> bool:
+        return self.its == mine()
+
+    @property
+    def update(self) -> list[str]:
+        """The command by which the owner brings the environment to root's version."""
+        wheels = Path(sys.prefix, "wheels")
+        found = sorted(wheels.glob("linod_systemd-*.whl"))
+        wanted = [f"--find-links={wheels}", str(found[0])] if found else [f"linod-systemd=={mine()}"]
+        return [self.site.python, "-m", "pip", "install", "--quiet", *wanted]
+
+    @property
+    def remedy(self) -> str:
+        """The line that root types."""
+        return conf.as_user(replace(self.site, user=self.owner), *self.update)
+
+
+def mine() -> str:
+    """The version that runs here, such as ``0.1.0+g1a2b3c4d5e``: the release and the commit."""
+    return version("linod-systemd")
+
+
+def of(site: Site) -> SiteVersion:
+    """:raises LinodError: where its python cannot be run."""
+    if os.path.samefile(os.path.dirname(site.python), os.path.dirname(sys.executable)):
+        return SiteVersion(site, mine(), site.user)  # this one
+    said = site_process.ask_as(site, [site.python, "-c", ASK])
+    its = said.stdout.strip()[:MOST_CHARACTERS] or "none"
+    owner = pwd.getpwuid(os.stat(os.path.dirname(site.python)).st_uid).pw_name
+    return SiteVersion(site, its, owner)
+
+
+def update_sites(options: argparse.Namespace) -> int:
+    """Say which sites have another version, and bring them root's; 1 where one is left behind.
+
+    :raises ConfigurationError: without root.
+    """
+    if os.geteuid() != 0:
+        raise ConfigurationError("sites are brought up to date as their users", "sudo linod update-sites")
+    sites, troubles = conf.read_sites()
+    for trouble in troubles:
+        print(f"linod: {trouble}", file=sys.stderr)
+    left = len(troubles)
+    for site in sites:
+        try:
+            found = of(site)
+        except (LinodError, OSError) as error:
+            print(f"linod: {visible_line(f'{site.name}: {error}')}", file=sys.stderr)
+            left += 1
+            continue
+        if not found.is_current and not _update(found, options):
+            left += 1
+    return int(left > 0)
+
+
+def _update(found: SiteVersion, options: argparse.Namespace) -> bool:
+    """Whether the site has root's version now."""
+    site = found.site
+    say(f"{site.name}: its linod-systemd is {found.its}, root's {mine()}")
+    may_ask = sys.stdin.isatty() and sys.stdout.isatty()
+    if found.owner == "root" or not (options.yes or (may_ask and _agrees(found))):
+        say(f"to bring it up to date: {found.remedy}")
+        return False
+    code = site_process.relay(replace(site, user=found.owner), found.update, site_process.LONG)
+    if code != 0:
+        print(f"linod: {site.name}: pip ended with {code}; to try again: {found.remedy}", file=sys.stderr)
+        return False
+    say(f"{site.name}: its linod-systemd is {of(site).its} now")
+    if systemd.is_running():
+        systemd.systemctl("try-restart", unitnames.supervisor(site.name), check=False)
+    return True
+
+
+def _agrees(found: SiteVersion) -> bool:
+    answer = input(f"Bring {found.site.name} up to date now, as the user {found.owner}? [Y/n] ")
+    return answer.strip().lower() in ("", "y", "yes")
