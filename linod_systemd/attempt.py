@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-from linod_systemd import database, invocation, stopping
+from linod_systemd import conf, database, invocation, stopping
 from linod_systemd.accounting import Usage
-from linod_systemd.choices import Status
+from linod_systemd.choices import Status, StopReason
 from linod_systemd.procedures import Procedure
 from linod_systemd.store import Run
-
-SHUTDOWN = "shutdown: the machine was going down"
-
 
 OURS = (__name__, Run.__module__, Procedure.__module__)  # whose frames no reader of a traceback wants
 
@@ -40,7 +37,8 @@ class Outcome:
 def call(run: Run, ar: Any) -> Outcome:
     """Call the procedure of a run."""
     if run.procedure is None:
-        reason = f"no procedure is named {run.rule.rule.procedure!r}: run linod setup"
+        setup = conf.command(run.rule.site, "setup")
+        reason = f"no procedure is named {run.rule.rule.procedure!r}: run {setup}"
         return Outcome(Status.FAILED, reason, 1)
     stopping.begin()
     try:
@@ -51,7 +49,7 @@ def call(run: Run, ar: Any) -> Outcome:
     except Terminated:
         return terminated()
     except KeyboardInterrupt:
-        return Outcome(Status.KILLED, "interrupted by SIGINT", 128 + signal.SIGINT)
+        return Outcome(Status.KILLED, StopReason.INTERRUPTED, 128 + signal.SIGINT)
     except SystemExit as error:
         if error.code in (None, 0):
             return Outcome(Status.SUCCESS, "the procedure called sys.exit()")
@@ -73,7 +71,7 @@ def rest(seconds: float) -> bool:
 
 def terminated() -> Outcome:
     """How an attempt ended that was asked to end."""
-    reason = SHUTDOWN if invocation.is_shutting_down() else "terminated by SIGTERM"
+    reason = StopReason.SHUTDOWN if invocation.is_shutting_down() else StopReason.TERMINATED
     return Outcome(Status.KILLED, reason, 128 + signal.SIGTERM)
 
 

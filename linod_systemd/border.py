@@ -67,7 +67,7 @@ def read_rules(site: conf.Site) -> RuleSet | None:
     :raises RulesFileError: for a file that as a whole says nothing usable.
     """
     text = _as_user(site, _send_rules, site.rules_file)
-    return None if text is None else _of_site(site, desired.parse(text, str(site.rules_file)))
+    return None if text is None else _of_site(site, desired.parse(text, str(site.rules_file), site.name))
 
 
 def reckoned(
@@ -96,7 +96,7 @@ def _of_site(site: conf.Site, rules: RuleSet) -> RuleSet:
     if rules.site != site.name:
         raise ConfigurationError(
             f"{site.rules_file} is of the site {rules.site!r:.80}, not {site.name!r}",
-            "write it anew: linod export",
+            f"write it anew: {conf.command(site.name, 'export')}",
         )
     return rules
 
@@ -106,7 +106,7 @@ def _taken(site: conf.Site, text: str, source: str) -> Reckoned:
     unusable = f"what was reckoned from {source} is unusable"
     try:
         answer = json.loads(text)
-        rules = _of_site(site, desired.parse(answer["rules"], source))
+        rules = _of_site(site, desired.parse(answer["rules"], source, site.name))
         timings = {name: _timing(*values) for name, values in answer["timings"].items()}
         refused = [
             RefusedRule(str(message)[:1000], str(remedy)[:200]) for message, remedy in answer["refused"]
@@ -193,12 +193,14 @@ def _judged(site: conf.Site, place: Path, data: bytes, code: int, problem: str) 
         problem = problem or data.decode("utf-8", "replace")[:300] or "cannot be read"
     if problem:
         raise ConfigurationError(
-            f"{place} {problem}", f"it must be a plain file that {site.user} wrote: linod export"
+            f"{place} {problem}",
+            f"it must be a plain file that {site.user} wrote: {conf.command(site.name, 'export')}",
         )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{place} is no UTF-8 ({error})", "linod export") from error
+        remedy = conf.command(site.name, "export")
+        raise ConfigurationError(f"{place} is no UTF-8 ({error})", remedy) from error
 
 
 def _send_requests(site: conf.Site, pipe: int) -> int:

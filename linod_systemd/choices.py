@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from django.db import models
 
 
@@ -18,6 +20,17 @@ class Status(models.TextChoices):
 
 
 BAD_ENDS = (Status.FAILED, Status.TIMEOUT, Status.KILLED, Status.LOST)
+
+
+class StopReason(enum.StrEnum):
+    """The reasons of jobs that ended as somebody wanted them to: no failure of their rule."""
+
+    TERMINATED = "terminated by SIGTERM"
+    INTERRUPTED = "interrupted by SIGINT"
+    KILLED_BY_TERM = "killed by SIGTERM"
+    KILLED_BY_INT = "killed by SIGINT"
+    WAS_DEAF = "it did not end when it was stopped, and was killed"
+    SHUTDOWN = "shutdown: the machine was going down"
 
 
 class Trigger(models.TextChoices):
@@ -42,4 +55,6 @@ class CancelledBy(models.TextChoices):
         """What a status says of such a rule."""
         if self == CancelledBy.VANISHED:
             return "its procedure is gone from the code"
+        if self == CancelledBy.PERSON:
+            return "cancelled by a person"
         return f"cancelled by a {self.value}" if self.value else "live"

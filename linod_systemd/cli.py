@@ -16,6 +16,10 @@ from linod_systemd import agenda, answers, conf, identity
 from linod_systemd.errors import LinodError
 
 LONG_COMMANDS = ("manage", "simulate", "supervise")
+CHANGING_COMMANDS = (
+    *("setup", "export", "cancel", "enable", "take-code", "run", "pause", "resume", "simulate", "manage"),
+    "demo-data",
+)
 MOST_LINES = 100_000
 SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd import doctor
 
             return doctor.doctor(options)
-        site = conf.find_site(options.site)
+        site = conf.find_site(options.site, changes=options.command in CHANGING_COMMANDS)
         if not identity.is_entered(site):
             return _as_site(site, arguments, options)
         if options.command == "supervise" and not site.preload:
@@ -199,6 +203,7 @@ def add_commands(result: argparse.ArgumentParser) -> argparse._SubParsersAction[
 def _add_lists(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     status = known.add_parser("status", help="list the rules with their next time")
     status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument("--lines", action="store_true", help="one line for each rule, as manage.py linod has")
     status.add_argument("-v", "--verbose", action="store_true", help="also what the supervisor costs")
     following = known.add_parser("next", help="print when a rule is due, one ISO 8601 instant a line, in UTC")
     following.add_argument("rule")
@@ -239,7 +244,11 @@ def _add_lists(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def _add_actions(known: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     known.add_parser("setup", help="make rules for new procedures, drop those whose procedure is gone")
     known.add_parser("export", help="write rules.json anew")
-    for name, what in (("cancel", "stop a rule's timer"), ("enable", "start a cancelled rule's timer again")):
+    for name, what in (
+        ("cancel", "stop a rule's timer"),
+        ("enable", "start a cancelled rule's timer again"),
+        ("take-code", "give a rule that was edited what its decorator says"),
+    ):
         action = known.add_parser(name, help=what)
         action.add_argument("rule")
     run = known.add_parser("run", help="ask systemd to run a rule now; needs no root")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 
@@ -48,7 +47,7 @@ def about_rule(site: conf.Site, options: Options) -> int:
     except RecurrenceError as error:  # a row that nobody judged when it was saved
         raise RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule in the admin") from error
     last_start = store.current().jobs(rule.name).last_start()
-    return answer(Asked(rule.rule, recurrence, last_start), options)
+    return answer(Asked(rule.rule, recurrence, last_start, site.name), options)
 
 
 def calendar(site: conf.Site, options: Options) -> int:
@@ -85,15 +84,27 @@ def write_rules(site: conf.Site, options: Options) -> int:
 def cancel(site: conf.Site, options: Options) -> int:
     rule = find_rule(options.rule)
     Tasks().cancel_rule(rule, CancelledBy.PERSON)
-    say(f"{rule.name}: cancelled; again: linod enable {shlex.quote(rule.name)}")
+    say(f"{rule.name}: cancelled; again: {conf.command(site.name, 'enable', rule.name)}")
     return 0
 
 
 def enable(site: conf.Site, options: Options) -> int:
     rule = find_rule(options.rule)
-    store.current().enable(rule.name)
+    if not store.current().enable(rule.name):
+        say(f"{rule.name}: was not cancelled")
+        return 0
     due = next_run(find_rule(rule.name))
     say(f"{rule.name}: enabled, {f'next run at {local(due)}' if due else 'never due by itself'}")
+    return 0
+
+
+def take_code(site: conf.Site, options: Options) -> int:
+    rule = find_rule(options.rule)
+    found = store.current().take_code(rule.name)
+    for said in found:
+        say(f"{rule.name}: taken from the code: {said}")
+    if not found:
+        say(f"{rule.name}: is as the code says")
     return 0
 
 
@@ -160,6 +171,7 @@ COMMANDS: dict[str, Callable[[conf.Site, Options], int]] = {
     "export": write_rules,
     "cancel": cancel,
     "enable": enable,
+    "take-code": take_code,
     "run": commands_asking.run,
     "pause": commands_asking.pause_rule,
     "resume": commands_asking.resume,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from datetime import datetime, timedelta
 
 from linod_systemd import clock, conf, pause, running, store
@@ -17,7 +16,9 @@ def run(site: conf.Site, options: argparse.Namespace) -> int:
     rule = find_rule(options.rule)
     running.check(site, rule.name)
     store.current().ask(rule.name)
-    say(f"{rule.name}: asked for; it is started by systemd. See: linod jobs {shlex.quote(rule.name)}")
+    say(
+        f"{rule.name}: asked for; it is started by systemd. See: {conf.command(site.name, 'jobs', rule.name)}"
+    )
     return 0
 
 
@@ -25,9 +26,9 @@ def pause_rule(site: conf.Site, options: argparse.Namespace) -> int:
     """:raises PauseError: for an end that is past."""
     rule = find_rule(options.rule) if options.rule else None
     until = _end(options.until, options.duration)
-    pause.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note)
+    pause.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note, conf.user_name())
     name = rule.name if rule else f"site {site.name}"
-    again = f"linod resume {shlex.quote(rule.name)}" if rule else "linod resume"
+    again = conf.command(site.name, "resume", *([rule.name] if rule else []))
     say(f"{name}: paused until {local(until)}; earlier: {again}")
     return 0
 

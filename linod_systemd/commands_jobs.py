@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,12 +42,17 @@ def jobs(site: conf.Site, options: argparse.Namespace) -> int:
             answers.give_json(_job_as_json(job), in_one_line=True)
         return 0
     rows = list(found[: options.n])
+    left = found.count() - len(rows) if len(rows) == options.n else 0
     if options.json:
         answers.give_json([_job_as_json(job) for job in rows])
         return 0
     used = ("how", "CPU", "memory") if options.verbose else ()
     columns = ("job", "rule", "start", "seconds", *used, "status", "trigger", "reason")
     print_table(columns, [_job_cells(job, options.verbose) for job in rows], empty="no job has run yet")
+    if left:
+        sys.stdout.flush()
+        more = f"{left} earlier job{' is' if left == 1 else 's are'} not shown"
+        print(f"{more}; more: -n {10 * options.n}; all: --export", file=sys.stderr)
     return 0
 
 
@@ -119,7 +125,7 @@ def _job_as_json(job: Job) -> dict[str, Any]:
 def show(site: conf.Site, options: argparse.Namespace) -> int:
     job = store.current().jobs().filter(pk=options.job).first()
     if job is None:
-        raise NoSuchRule(f"there is no job #{options.job}", "linod jobs lists them")
+        raise NoSuchRule(f"there is no job #{options.job}", f"see: {conf.command(site.name, 'jobs')}")
     values = _job_as_json(job)
     values["printed"] = site_journal.printed_of_invocation(job.invocation_id) if job.invocation_id else ""
     if options.json:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from linod_systemd import answers, desired, english, terminal
+from linod_systemd import answers, desired, english, layout, terminal
 from linod_systemd.explain import explain
 from linod_systemd.nearest import no_such_rule
 from linod_systemd.recurrence import RecurrenceSet
@@ -20,11 +20,12 @@ from linod_systemd.rule import Rule
 
 @dataclass(frozen=True)
 class Asked:
-    """A rule that is asked about, when it is due and, where that is known, its last start."""
+    """A rule that is asked about, when it is due and, where that is known, its last start and its site."""
 
     rule: Rule
     recurrence: RecurrenceSet
     last_start: datetime | None = None
+    site: str = ""
 
 
 def find_in_file(path: Path, name: str) -> Asked:
@@ -87,12 +88,15 @@ def instants(recurrence: RecurrenceSet, begin: datetime, last_start: datetime | 
         due = recurrence.next_after_start(due, due + timedelta(microseconds=1))
 
 
-def _why_never(rule: Rule, recurrence: RecurrenceSet, now: datetime) -> str:
+def _why_never(asked: Asked, now: datetime) -> str:
     """Why nothing is due."""
+    rule, recurrence = asked.rule, asked.recurrence
     if rule.every_unit == "never":
         return "never due by itself"
     if rule.cancelled:
-        return f"nothing due: it is cancelled; again: linod enable {shlex.quote(rule.name)}"
+        words = ("enable", rule.name)
+        enable = layout.command(asked.site, *words) if asked.site else shlex.join(["linod", *words])
+        return f"nothing due: it is cancelled; again: {enable}"
     end = recurrence.anchor if rule.every_unit == "once" else recurrence.last
     if end is None or end > recurrence.end_of_time:
         return f"nothing due: time is counted to the year {recurrence.end_of_time.year}"

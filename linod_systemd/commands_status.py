@@ -1,40 +1,99 @@
-"""``linod status``: the rules, and what having them ready costs."""
+"""``linod status``: how the rules and their units are, and what having them ready costs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from linod_systemd import answers, clock, conf, health, memory, store
+from django.utils import timesince, translation
+
+from linod_systemd import answers, clock, conf, health, memory
+from linod_systemd.choices import CancelledBy
+from linod_systemd.explain import when
 from linod_systemd.health import Health
+from linod_systemd.recurrence import RecurrenceError
 from linod_systemd.tasks import Tasks
-from linod_systemd.terminal import say
+from linod_systemd.terminal import print_table, say
 from linod_systemd.visible import visible_line
+
+COLUMNS = ("rule", "when", "last run", "next run", "state")
 
 
 def status(site: conf.Site, options: argparse.Namespace) -> int:
-    """The exit code is fit for an alarm: 1 where something is wrong with a rule."""
-    now = clock.utc_now()
-    found = [health.of(rule, now) for rule in store.current().rules()]
+    """The exit code is fit for an alarm: 1 where something is wrong with a rule, or with its units."""
+    if options.lines:
+        return _lines()
+    found = health.of_site(site)
     if options.json:
-        answers.give_json([_as_json(one) for one in found])
+        answers.give_json([_as_json(site, one) for one in found.rules])
     else:
-        for line in Tasks().status():
-            say(visible_line(line))
+        now = clock.utc_now()
+        empty = f"there are no rules yet: {conf.command(site.name, 'setup')}"
+        print_table(COLUMNS, [_cells(one, now) for one in found.rules], empty=empty)
+        for one in found.rules:
+            for said in one.edits:
+                take = conf.command(site.name, "take-code", one.rule.name)
+                say(f"{one.rule.name} was edited: {said}; to take the code's: {take}")
         if options.verbose:
             say(memory.in_words(site))
             say(memory.slice_in_words(site))
-        if not found:
-            print("there are no rules yet: linod setup", file=sys.stderr)
-    troubles = [f"{one.rule.name}: {one.trouble}" for one in found if one.trouble]
-    for trouble in troubles:
-        print(f"linod: {visible_line(trouble)}", file=sys.stderr)
-    return 1 if troubles else 0
+    sys.stdout.flush()
+    for trouble in found.troubles:
+        print(f"linod: {visible_line(str(trouble))}", file=sys.stderr)
+    return 1 if found.troubles else 0
 
 
-def _as_json(found: Health) -> dict[str, Any]:
+def _lines() -> int:
+    """The lines of LINOD.txt, one for each rule."""
+    lines = Tasks().status()
+    for line in lines:
+        say(visible_line(line))
+    if not lines:
+        print(f"there are no rules yet: {conf.command(conf.this_site().name, 'setup')}", file=sys.stderr)
+    return 0
+
+
+def _cells(one: Health, now: datetime) -> tuple[str, ...]:
+    last = "–" if one.last_start is None else f"{_ago(now - one.last_start)}: {one.last_status}"
+    due = "–" if one.next_due is None else f"in {_span(one.next_due - now)}"
+    return (one.rule.name, _when(one), last, due, _state(one))
+
+
+def _when(one: Health) -> str:
+    try:
+        return when(one.rule.recurrence(), clock.utc_now())
+    except RecurrenceError:
+        return "impossible"
+
+
+def _state(one: Health) -> str:
+    if one.rule.rule.cancelled:
+        note = f": {one.rule.cancelled_note}" if one.rule.cancelled_note else ""
+        return f"{CancelledBy(one.rule.cancelled_by).in_words}{note}"
+    if one.pause is not None:
+        return one.pause
+    if one.trouble:
+        return one.trouble
+    return "live, edited" if one.edits else "live"
+
+
+def _ago(span: timedelta) -> str:
+    return "now" if span < timedelta(seconds=1) else f"{_span(span)} ago"
+
+
+def _span(span: timedelta) -> str:
+    """A span of time in its largest unit: ``40 seconds``, ``5 minutes``, ``3 hours``, ``2 days``."""
+    seconds = int(span.total_seconds())
+    if seconds < 60:
+        return f"{max(seconds, 0)} second{'' if seconds == 1 else 's'}"
+    epoch = datetime(2000, 1, 1)
+    with translation.override("en"):
+        return timesince.timesince(epoch, epoch + span, depth=1).replace("\xa0", " ")
+
+
+def _as_json(site: conf.Site, found: Health) -> dict[str, Any]:
     rule, stored = found.rule.rule, found.rule
     return {
         "name": rule.name,
@@ -52,6 +111,8 @@ def _as_json(found: Health) -> dict[str, Any]:
         "overdue": _iso(found.overdue),
         "silent_since": _iso(found.silent_since),
         "trouble": found.trouble or None,
+        "remedy": found.remedy(site) if found.trouble else None,
+        "differs_from_code": found.edits,
     }
 
 

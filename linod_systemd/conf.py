@@ -18,6 +18,7 @@ from linod_systemd.layout import (
     HOMES,
     Site,
     as_user,
+    command,
     config_directory,
     ensure_directories,
     make_folder_remedy,
@@ -30,6 +31,7 @@ __all__ = [
     "HOMES",
     "Site",
     "as_user",
+    "command",
     "config_directory",
     "ensure_directories",
     "make_folder_remedy",
@@ -191,13 +193,14 @@ def demo_site(name: str = "default", settings: str = DEMO_SETTINGS) -> Site:
     )
 
 
-def find_site(name: str | None = None) -> Site:
+def find_site(name: str | None = None, *, changes: bool = False) -> Site:
     """The site of this name, or the default one.
 
     Without a name: ``$LINOD_SITE``, else the only configured site, else ``default``. A project without
     SITE.toml, of a user who works on it or runs it without root, is found by its DJANGO_SETTINGS_MODULE.
 
-    :raises ConfigurationError: for a name that is not configured.
+    :param changes: whether something is to be changed: of several sites one has to be named then.
+    :raises ConfigurationError: for a name that is not configured, or none where one is needed.
     """
     wanted = name or os.environ.get("LINOD_SITE") or None
     settings = os.environ.get("DJANGO_SETTINGS_MODULE", DEMO_SETTINGS)
@@ -207,6 +210,9 @@ def find_site(name: str | None = None) -> Site:
             return site
     if wanted is None:
         files = sorted(config_directory().glob("*.toml"))
+        if changes and len(files) > 1:
+            names = ", ".join(file.stem for file in files)
+            raise ConfigurationError(f"there are several sites ({names})", "name one: --site SITE")
         wanted = files[0].stem if len(files) == 1 else "default"
     path = site_file(check_site_name(wanted))
     if path.exists() or wanted != "default":

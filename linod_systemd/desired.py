@@ -13,7 +13,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linod_systemd import files, ordering
+from linod_systemd import files, layout, ordering
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
@@ -70,17 +70,19 @@ def site_of(path: Path) -> str:
     return read(path).site
 
 
-def parse(text: str, source: str = "rules.json") -> RuleSet:
+def parse(text: str, source: str = "rules.json", site_name: str = "") -> RuleSet:
     """Read and judge a rules.json.
 
     :param source: what to call it in errors.
+    :param site_name: the site that a remedy is to name, where that is known.
     :raises RulesFileError: where the whole is unusable: cut off, another version, no list of rules.
         A single bad rule is told in ``refused``.
     """
-    document = _document(text, source)
+    again = _again(site_name)
+    document = _document(text, source, again)
     site, timezone = document.get("site"), document.get("timezone", "UTC")
     if not isinstance(site, str) or not isinstance(timezone, str):
-        raise RulesFileError(f"{source}: site and timezone must be texts", "write it anew: linod export")
+        raise RulesFileError(f"{source}: site and timezone must be texts", again)
     try:
         RecurrenceSet(every_unit="never", start_date=date(2000, 1, 1), timezone=timezone)
     except RecurrenceError as error:
@@ -91,7 +93,7 @@ def parse(text: str, source: str = "rules.json") -> RuleSet:
     refused: list[RefusedRule] = []
     for number, entry in enumerate(document["rules"], 1):
         try:
-            rule = _rule(entry, number)
+            rule = _rule(entry, number, again)
             check_rule(rule, timezone)
             if rule.name in rules:
                 raise RefusedRule(f"rule {rule.name!r} stands twice in {source}", "rename one of them")
@@ -117,8 +119,12 @@ def _take_out_circles(rules: dict[str, Rule]) -> Iterator[RefusedRule]:
         )
 
 
-def _document(text: str, source: str) -> dict[str, Any]:
-    again = "write it anew: linod export"
+def _again(site_name: str) -> str:
+    command = layout.command(site_name, "export") if site_name else "linod export"
+    return f"write it anew: {command}"
+
+
+def _document(text: str, source: str, again: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError, ValueError) as error:
@@ -128,7 +134,7 @@ def _document(text: str, source: str) -> dict[str, Any]:
     if document.get("version") != VERSION or isinstance(document["version"], bool):
         raise RulesFileError(
             f"{source} is of version {document.get('version')!r}, not {VERSION}",
-            "install the same linod-systemd for root and for the site, then: linod export",
+            f"install the same linod-systemd for root and for the site, then {again}",
         )
     unknown = sorted(set(document) - {"version", "site", "timezone", "rules"})
     if unknown:
@@ -151,12 +157,12 @@ def _entries() -> TypeAdapter[Rule]:
     return TypeAdapter(Rule)
 
 
-def _rule(entry: object, number: int) -> Rule:
+def _rule(entry: object, number: int, again: str) -> Rule:
     """:raises RefusedRule: for what is no rule."""
     from pydantic import ValidationError
 
     if not isinstance(entry, Mapping):
-        raise RefusedRule(f"rule number {number} is no JSON object", "write rules.json anew: linod export")
+        raise RefusedRule(f"rule number {number} is no JSON object", again)
     name = entry.get("name", f"number {number}")
     try:
         # By JSON, where a date is a text, and strictly, where a number is none.

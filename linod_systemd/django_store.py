@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from linod_systemd import clock, conf
+from linod_systemd import clock, code_values, conf
 from linod_systemd.choices import CancelledBy
 from linod_systemd.job import Job
 from linod_systemd.job_store import JobStore
 from linod_systemd.models import JobRule
-from linod_systemd.procedures import Procedure
-from linod_systemd.recurrence import WEEKDAYS
+from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.store import Run, StoredRule
 
 
@@ -28,26 +27,44 @@ class DjangoStore(JobStore):
         JobRule.objects.select_for_update().filter(name=name).first()
 
     def create(self, procedure: Procedure, number: int) -> StoredRule:
-        defaults = dict(procedure.defaults)
-        ticked = defaults.pop("weekdays", ())
-        if "cancel_on_failure" in defaults:
-            defaults["cancel_on_failure"] = int(defaults["cancel_on_failure"])
-        defaults["timezone"] = defaults.get("timezone") or ""
         row, _ = JobRule.objects.get_or_create(
             name=procedure.name,
             defaults={
                 "procedure": procedure.name,
                 "seqno": number,
-                "every_unit": procedure.every_unit,
-                "every": procedure.every_value,
                 "start_date": procedure.start_date(clock.today()),
-                "start_time": procedure.start_time,
-                "run_after": list(procedure.run_after),
-                **{day: day in ticked for day in WEEKDAYS},
-                **defaults,
+                "from_code": code_values.plain(code_values.wanted(procedure, JobRule())),
+                **code_values.of_procedure(procedure),
             },
         )
         return row.stored()
+
+    def follow_code(self, procedure: Procedure) -> list[str]:
+        row = JobRule.objects.filter(name=procedure.name, procedure=procedure.name, mirrors="").first()
+        if row is None or code_values.has_edits(row):
+            return []
+        found = code_values.differences(procedure, row)
+        if row.from_code is None and found:
+            return []  # made by a version that did not keep what the code said: a person may have edited it
+        if found or row.from_code is None:
+            code_values.take(procedure, row)
+            row.save()
+        return found
+
+    def differences(self, name: str) -> list[str]:
+        row = JobRule.objects.filter(name=name, mirrors="").first()
+        procedure = Procedures.get(row.procedure) if row is not None and row.procedure == row.name else None
+        return [] if row is None or procedure is None else code_values.differences(procedure, row)
+
+    def take_code(self, name: str) -> list[str]:
+        found = self.differences(name)
+        if found:
+            row = JobRule.objects.get(name=name)
+            procedure = Procedures.get(row.procedure)
+            assert procedure is not None  # noqa: S101 - or there were no differences
+            code_values.take(procedure, row)
+            row.save()
+        return found
 
     def remove(self, name: str) -> bool:
         return bool(JobRule.objects.filter(name=name).delete()[0])

@@ -87,7 +87,7 @@ def _refused(site: conf.Site, start: Start) -> AlreadyRunning:
                 missed.note(start.rule, start.due, said.message)
     except DatabaseAway as error:
         logger.warning("%s: %s", start.rule.name, error)
-        said = AlreadyRunning(f"the rule {start.rule.name!r} is already running", running.REMEDY)
+        said = AlreadyRunning(f"the rule {start.rule.name!r} is already running", running.remedy())
     return said
 
 

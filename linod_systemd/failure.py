@@ -7,18 +7,30 @@ of systemd.exec(5).
 from __future__ import annotations
 
 import logging
-import shlex
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock, conf, ending, invocation, people, site_journal, store
-from linod_systemd.choices import BAD_ENDS, CancelledBy, Status, Trigger
+from linod_systemd import (
+    clock,
+    conf,
+    ending,
+    invocation,
+    people,
+    site_journal,
+    slot,
+    store,
+    systemd,
+    unitnames,
+)
+from linod_systemd.choices import BAD_ENDS, CancelledBy, Status, StopReason, Trigger
 from linod_systemd.job import Job
 from linod_systemd.rule import Rule
 from linod_systemd.site_journal import JournalAway
 
 logger = logging.getLogger("linod.failure")
+
+MOST_LOOKED_AT = 2000  # jobs, for the failures in a row
 
 
 def judge(job: Job, *, retries: bool = False) -> None:
@@ -33,25 +45,45 @@ def judge(job: Job, *, retries: bool = False) -> None:
         source.ask(rule.name)
         logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
         return
+    if rule is not None and not rule.cancel_on_manual_failure and _was_by_hand(job):
+        _tell(job, "the rule goes on", "It was started by hand, and its timer goes on.", is_final=False)
+        return
     limit = 1 if rule is None else int(rule.cancel_on_failure)
     failures = 0 if rule is None else _in_a_row(rule, limit)
     if rule is not None and (limit == 0 or failures < limit):
         _tell(job, "the rule goes on", _goes_on(failures, limit), is_final=False)
         return
     source.cancel(job.rule_name, CancelledBy.FAILURE)
-    logger.error(
-        "%s: cancelled after job #%s (%s); mend it, then: linod enable %s",
-        *(job.rule_name, job.pk, job.status, shlex.quote(job.rule_name)),
-    )
-    remedy = f"Once it is mended: linod enable {shlex.quote(job.rule_name)}"
+    remedy = way_back(conf.this_site(), job.rule_name)
+    logger.error("%s: cancelled after job #%s (%s). %s", job.rule_name, job.pk, job.status, remedy)
     _tell(job, "the rule is cancelled", remedy, is_final=True)
+
+
+def way_back(site: conf.Site, rule: str) -> str:
+    """How a rule that a failure cancelled comes back, in one sentence for people."""
+    enable = conf.command(site.name, "enable", rule)
+    start = f", and so does each start of {unitnames.supervisor(site.name)}" if site.supervisor else ""
+    return f"Once it is mended, `{enable}` brings it back{start}; a reload does not."
+
+
+def _was_by_hand(job: Job) -> bool:
+    """Whether a person started it, or the first attempt of it."""
+    first = job
+    if job.attempt > 1:
+        earlier = store.current().jobs(job.rule_name).started().filter(attempt=1, pk__lt=job.pk)
+        first = earlier.order_by("-pk").first() or job
+    return first.trigger == Trigger.MANUAL
 
 
 def _in_a_row(rule: Rule, limit: int) -> int:
     """How many of its last runs ended badly, one after the other; counted no further than the limit."""
     failures, attempt = 0, 1
-    for job in store.current().jobs(rule.name).started()[: limit * (rule.retries + 1)]:
+    for job in store.current().jobs(rule.name).started()[:MOST_LOOKED_AT]:
+        if job.was_stopped or (job.trigger == Trigger.MANUAL and not rule.cancel_on_manual_failure):
+            continue
         if job.status not in BAD_ENDS:
+            break
+        if failures >= limit:
             break
         failures += attempt == 1  # the last attempt of its run comes first
         attempt = job.attempt
@@ -124,11 +156,11 @@ def record(
     job = source.jobs().of_invocation(verdict.invocation_id).order_by("pk").last()
     began = job is not None and job.uuid != _key(verdict.invocation_id)
     if job is None:
-        job = never_begun(name, verdict.invocation_id, ended, invocation.boot_id())
+        job = never_begun(site, name, verdict.invocation_id, ended, invocation.boot_id())
     if not began:
         verdict = verdict.but(f"it did not begin: {verdict.reason}")
     elif verdict.status == Status.TIMEOUT and not _had_its_time(job, ended):
-        verdict = verdict.but("it did not end when it was stopped, and was killed", stopped=True)
+        verdict = verdict.but(StopReason.WAS_DEAF, stopped=True)
     finished = source.finish(
         job,
         status=verdict.status,
@@ -152,7 +184,7 @@ def _had_its_time(job: Job, ended: datetime) -> bool:
     return rule is None or took > timedelta(seconds=rule.rule.timeout * 0.9 - 5)
 
 
-def never_begun(name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
+def never_begun(site: conf.Site, name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
     """A row for a run that died before it could write one. Such a rule is not cancelled: what failed is
     the site or its database, and the next time may be well.
 
@@ -164,12 +196,33 @@ def never_begun(name: str, invocation_id: str, start: datetime, boot_id: str) ->
             "rule_name": name,
             "start_datetime": clock.to_database(start),
             "status": Status.LOST,
-            "trigger": Trigger.TIMER,
+            "trigger": _trigger(site, name, invocation_id),
             "invocation_id": invocation_id,
             "host": invocation.host_name(),
             "boot_id": boot_id,
         }
     )
+
+
+def _trigger(site: conf.Site, rule: str, invocation_id: str) -> Trigger:
+    """What started an invocation that could not say so: its timer, if that elapsed right then; else a person.
+
+    Taken for the timer's where systemd does not know any more.
+    """
+    stored = store.current().rule(rule)
+    if stored is not None and stored.requested_at is not None:
+        return Trigger.MANUAL
+    unit, per_user = unitnames.service(site.unit_prefix, rule), not site.configured
+    if not systemd.is_running():
+        return Trigger.TIMER
+    if systemd.properties(unit, ["InvocationID"], per_user=per_user).get("InvocationID") != invocation_id:
+        return Trigger.TIMER
+    began = systemd.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
+    timer = unitnames.timer(site.unit_prefix, rule)
+    elapsed = systemd.timestamp(timer, "LastTriggerUSec", per_user=per_user)
+    if began is None or (elapsed is not None and abs(began - elapsed) < slot.ELAPSE_TO_START):
+        return Trigger.TIMER
+    return Trigger.MANUAL
 
 
 def _key(invocation_id: str) -> uuid.UUID:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, django_settings, missed, pause, store
-from linod_systemd.choices import BAD_ENDS, CancelledBy, Status
+from linod_systemd import clock, conf, django_settings, failure, missed, pause, store, unit_health
+from linod_systemd.choices import CancelledBy, Status
 from linod_systemd.outlook import local, next_run
 from linod_systemd.pause import Pause
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 from linod_systemd.store import StoredRule
+from linod_systemd.unit_health import Trouble
 
 
 @dataclass(frozen=True)
 class Health:
-    """Instants are aware. ``overdue``: an occurrence that has passed, and no job stands for it;
-    ``silent_since``: the last success, where that is longer ago than the rule's ``missed_after``."""
+    """How one rule is. Instants are aware.
+
+    ``has_failed``: its last run ended badly, and nobody wanted that; ``overdue``: an occurrence that has
+    passed, and no job stands for it; ``silent_since``: the last success, where that is longer ago than the rule's
+    ``missed_after``; ``pause``: the pause that holds, in words; ``edits``: where a person has made it differ
+    from its decorator.
+    """
 
     rule: StoredRule
     last_start: datetime | None
     last_success: datetime | None
     last_status: str
+    has_failed: bool
     next_due: datetime | None
     paused_until: datetime | None
     overdue: datetime | None
     impossible: str = ""
     silent_since: datetime | None = None
+    pause: str | None = None
+    edits: list[str] = field(default_factory=list)
 
     @property
     def trouble(self) -> str:
@@ -36,13 +44,41 @@ class Health:
             return f"it is impossible: {self.impossible}"
         if self.rule.rule.cancelled:
             failed = self.rule.cancelled_by == CancelledBy.FAILURE
-            enable = f"linod enable {shlex.quote(self.rule.name)}"
-            return f"it was cancelled by a failure: {enable}" if failed else ""
+            return "it was cancelled by a failure" if failed else ""
         if self.silent_since is not None:
             return f"it has not succeeded since {local(self.silent_since)}"
         if self.overdue is not None:
             return f"it was due at {local(self.overdue)} and has not run"
-        return f"its last run ended as {self.last_status}" if self.last_status in BAD_ENDS else ""
+        return f"its last run ended as {self.last_status}" if self.has_failed else ""
+
+    def remedy(self, site: conf.Site) -> str:
+        """What a person types, or does, where there is a trouble."""
+        if self.impossible:
+            return "correct the rule in the admin"
+        if self.rule.rule.cancelled:
+            return failure.way_back(site, self.rule.name)
+        return conf.command(site.name, "jobs", self.rule.name)
+
+
+@dataclass(frozen=True)
+class SiteHealth:
+    """How a site is: each of its rules, and all that somebody should look at."""
+
+    rules: list[Health]
+    troubles: list[Trouble]
+
+
+def of_site(site: conf.Site) -> SiteHealth:
+    """How a site is now: its rules by the database, their units by systemd. The one judgement of that."""
+    now = clock.utc_now()
+    rules = [of(rule, now) for rule in store.current().rules()]
+    due = {
+        one.rule.name: one.next_due
+        for one in rules
+        if one.next_due is not None and one.paused_until is None and not one.rule.rule.cancelled
+    }
+    troubles = [Trouble(one.trouble, one.remedy(site), one.rule.name) for one in rules if one.trouble]
+    return SiteHealth(rules, [*unit_health.of_site(site, due), *troubles])
 
 
 def of(rule: StoredRule, now: datetime) -> Health:
@@ -56,17 +92,21 @@ def of(rule: StoredRule, now: datetime) -> Health:
     except RecurrenceError as error:
         impossible = str(error)
     last_success = clock.from_database(success.start_datetime) if success else None
-    paused = pause.until(rule.name, now)
+    held = pause.holding(rule.name, now)
+    paused = None if held is None else clock.from_database(held.until)
     return Health(
         rule,
         clock.from_database(last.start_datetime) if last else None,
         last_success,
         last.status if last else "",
+        last is not None and last.has_failed,
         next_due,
         paused,
         overdue,
         impossible,
         None if paused else _silent_since(rule, last_success, now),
+        None if held is None or paused is None else f"paused until {local(paused)}{held.remark}",
+        store.current().differences(rule.name),
     )
 
 

@@ -14,6 +14,7 @@ from linod_systemd.watch import Watch
 
 logger = logging.getLogger("linod.supervisor")
 
+SET_UPS = ("set_up", "set_up_again")  # by either of these a supervisor begins
 COLD_CHECK_SECONDS = 600.0  # where each check has to load the site first
 LOOK_SECONDS = 0.1  # until a job that has ended without a word is looked at
 SETTLE_SECONDS = 0.5  # until systemd is asked again how it ended
@@ -85,14 +86,14 @@ class Housekeeper:
         """
         report = chore.report()
         self.chore = None
-        if chore.name == "set_up" and report.error:
+        if chore.name in SET_UPS and report.error:
             raise LinodError(report.error)
         now = time.monotonic()
         if not report.settled:
             self._unsettled[""] = now + SETTLE_SECONDS
-        if chore.name in ("set_up", "check"):
+        if chore.name in (*SET_UPS, "check"):
             self.next_check = now + self.check_every
-        if chore.name == "set_up":
+        if chore.name in SET_UPS:
             self._look_back = now + slot.PROMPT.total_seconds()
         if chore.name == "look_back":
             self._look_back = now + self._retry if report.error else math.inf

@@ -17,6 +17,8 @@ from linod_systemd import (
     conf,
     database,
     export,
+    failure,
+    health,
     ledger,
     missed,
     owed,
@@ -50,12 +52,24 @@ def do(site: conf.Site, name: str) -> Report:
 
 def set_up(site: conf.Site) -> Report:
     """Make the rules, and find what was missed while nobody looked."""
-    logger.info("site %s: %s", site.name, Tasks().setup())
+    return _set_up(site, revive=True)
+
+
+def set_up_again(site: conf.Site) -> Report:
+    """The same after a reload, which brings back no rule that a failure cancelled."""
+    return _set_up(site, revive=False)
+
+
+def _set_up(site: conf.Site, *, revive: bool) -> Report:
+    changes = Tasks().setup(revive=revive)
+    logger.info("site %s: %s", site.name, changes)
+    for name in changes.left_cancelled:
+        logger.warning("%s: still cancelled. %s", name, failure.way_back(site, name))
     export.export(site)
     settled = _end_rows(site)
     owed.request(site)
     _note_missed()
-    return Report(status_line(), settled=settled)
+    return Report(status_line(site), settled=settled)
 
 
 def check(site: conf.Site) -> Report:
@@ -66,7 +80,7 @@ def check(site: conf.Site) -> Report:
     settled = _end_rows(site)
     _ask_again(site)
     silence.tell(site)
-    return Report(status_line(), settled=settled)
+    return Report(status_line(site), settled=settled)
 
 
 def _ask_again(site: conf.Site) -> None:
@@ -123,22 +137,25 @@ def _note_missed() -> None:
             missed.note(rule, until)
 
 
-def status_line() -> str:
+def status_line(site: conf.Site) -> str:
     """What ``systemctl status`` shows to every user of the host, in numbers alone.
 
-    Example: ``7 rules, 1 cancelled, 0 running, last failure: job #12``.
+    Example: ``7 rules, 1 cancelled, 0 running, 1 in trouble, last failure: job #12``.
     """
     source = store.current()
-    rules = source.rules()
+    found = health.of_site(site)
+    rules = [one.rule for one in found.rules]
     cancelled = sum(rule.rule.cancelled for rule in rules)
-    last = source.jobs().bad_ends().first()
+    last = source.jobs().failures().first()
     failed = f"job #{last.pk}" if last else "none"
     running = source.jobs().running().count()
-    return f"{len(rules)} rules, {cancelled} cancelled, {running} running, last failure: {failed}"
+    trouble = f"{len(found.troubles)} in trouble, " if found.troubles else ""
+    return f"{len(rules)} rules, {cancelled} cancelled, {running} running, {trouble}last failure: {failed}"
 
 
 CHORES: dict[str, Callable[[conf.Site], Report]] = {
     "set_up": set_up,
+    "set_up_again": set_up_again,
     "look_back": look_back,
     "check": check,
     "settle": settle,

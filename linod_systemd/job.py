@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.db import models
 
 from linod_systemd import clock
-from linod_systemd.choices import BAD_ENDS, Status, Trigger
+from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
 
 ROUNDING = timedelta(seconds=1)
 
@@ -56,6 +56,10 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def bad_ends(self) -> JobQuerySet:
         return self.filter(status__in=BAD_ENDS)
+
+    def failures(self) -> JobQuerySet:
+        """The bad ends that nobody wanted."""
+        return self.bad_ends().exclude(status=Status.KILLED, reason__in=list(StopReason))
 
     def of_invocation(self, invocation_id: str) -> JobQuerySet:
         return self.filter(invocation_id=invocation_id)
@@ -124,6 +128,15 @@ class Job(models.Model):
     def slot(self) -> datetime | None:
         """The occurrence that this job is for (UTC), or None: a person asked for it."""
         return None if self.scheduled_for is None else clock.from_slot(self.scheduled_for)
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it ended as somebody wanted it to."""
+        return self.status == Status.KILLED and self.reason in list(StopReason)
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status in BAD_ENDS and not self.was_stopped
 
     @property
     def seconds(self) -> float | None:

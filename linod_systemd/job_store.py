@@ -33,6 +33,16 @@ class JobStore:
     def lock(self, name: str) -> None:
         """Two that look back at once write one row: the slot is unique."""
 
+    def follow_code(self, procedure: Procedure) -> list[str]:
+        """The rules are the site's own rows: no decorator says how they are."""
+        return []
+
+    def differences(self, name: str) -> list[str]:
+        return []
+
+    def take_code(self, name: str) -> list[str]:
+        return []
+
     def procedure(self, rule: StoredRule) -> Procedure | None:
         return Procedures.get(rule.rule.procedure)
 

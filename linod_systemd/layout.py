@@ -152,6 +152,13 @@ def as_user(site: Site, *command: str, folder: str | None = None) -> str:
     return shlex.join([*become, *there, *command])
 
 
+def command(site: str, *words: str) -> str:
+    """A command of ``linod``, to be typed as it stands: with ``--site`` where it would be another's."""
+    names = [path.stem for path in config_directory().glob("*.toml")]
+    named = [] if names in ([], [site]) else ["--site", site]
+    return shlex.join(["linod", *named, *words])
+
+
 def make_folder_remedy(site: Site, folder: Path) -> str:
     """The command by which root makes a folder of a site.
 

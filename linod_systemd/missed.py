@@ -21,6 +21,7 @@ from linod_systemd.store import StoredRule
 
 OFF = "the host was off, or its timer not running"
 SETTLING = timedelta(seconds=30)  # in which a new or edited rule reaches its timer
+MOST_JOBS = 1000  # that were under way meanwhile, and are looked at
 MOST = 10_000  # occurrences of one cause that are counted one by one
 
 
@@ -104,7 +105,7 @@ def _note(rule: StoredRule, causes: Sequence[Cause], settling: timedelta = SETTL
         # The supervisor and a job may look back at the same time.
         store.current().lock(rule.name)
         since = _covered(rule, settling) or first
-        for span in spans(recurrence, since, [*_running(rule), *_with_pauses(rule, since, causes)]):
+        for span in spans(recurrence, since, _with_jobs(rule, since, [*_with_pauses(rule, since, causes)])):
             _write(rule, span)
 
 
@@ -129,10 +130,23 @@ def _with_pauses(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> 
         yield cause
 
 
-def _running(rule: StoredRule) -> Iterator[Cause]:
-    last = store.current().jobs(rule.name).started().first()
-    if last is not None and last.end_datetime is not None:
-        yield Cause(clock.from_database(last.end_datetime), f"job #{last.pk} was still running")
+def _with_jobs(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> list[Cause]:
+    """The causes, but where a job of the rule was under way: from its start to its end it is the cause."""
+    jobs = store.current().jobs(rule.name).started()
+    under_way = jobs.filter(end_datetime__gt=clock.to_database(since)).order_by("start_datetime", "pk")
+    result = list(causes)
+    for job in under_way[:MOST_JOBS]:
+        start = clock.from_database(job.start_datetime)
+        end = clock.from_database(job.end_datetime or job.start_datetime)
+        before = [cause for cause in result if cause.until < start]
+        after = [cause for cause in result if cause.until > end]
+        at_start = next((cause for cause in result if cause.until >= start), None)
+        if at_start is None:  # it began later than all that was passed over
+            break
+        end = min(end, causes[-1].until)
+        busy = Cause(end, f"job #{job.pk} was still running")
+        result = [*before, Cause(start, at_start.reason), busy, *after]
+    return result
 
 
 def _write(rule: StoredRule, span: Span) -> None:

@@ -89,11 +89,17 @@ class JobRule(models.Model):
     cancel_on_failure = models.PositiveIntegerField(
         default=1, help_text="Cancel the rule after so many failures in a row. 0: it goes on."
     )
+    cancel_on_manual_failure = models.BooleanField(
+        default=False, help_text="Cancel the rule also where a run fails that a person started."
+    )
     missed_after = models.PositiveIntegerField(
         null=True, blank=True, help_text="Tell people where it has not succeeded for so many seconds."
     )
     run_after = models.JSONField(
         default=list, blank=True, help_text="Names of rules that go first when they are due together."
+    )
+    from_code = models.JSONField(
+        null=True, blank=True, editable=False, help_text="What its decorator said when it was last followed."
     )
     requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     live_since = models.DateTimeField(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from linod_systemd import store
+from linod_systemd import conf, store
 from linod_systemd.errors import NoSuchRule
 from linod_systemd.store import StoredRule
 
@@ -32,7 +32,9 @@ def no_such_rule(name: str, names: Sequence[str], file: str | None = None) -> No
     if near:
         remedy = f"did you mean {' or '.join(near)}?"
     elif file is None:
-        remedy = "linod status lists the rules" if names else "there are no rules yet: linod setup"
+        site = conf.this_site().name
+        status, setup = conf.command(site, "status"), conf.command(site, "setup")
+        remedy = f"{status} lists the rules" if names else f"there are no rules yet: {setup}"
     else:
         more = ", …" if len(names) > MOST_NAMES else ""
         remedy = f"it has {', '.join(names[:MOST_NAMES])}{more}" if names else "it has no rules: linod export"

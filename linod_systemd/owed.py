@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from linod_systemd import attempt, conf, invocation, store, systemd, unitnames
-from linod_systemd.choices import BAD_ENDS, Status, Trigger
+from linod_systemd import conf, invocation, store, systemd, unitnames
+from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
 from linod_systemd.job import Job
 from linod_systemd.store import StoredRule
 
@@ -41,7 +41,7 @@ def _interrupted(job: Job) -> bool:
         return False
     if job.status == Status.LOST:
         return job.trigger != Trigger.CATCH_UP
-    return job.status == Status.KILLED and job.reason == attempt.SHUTDOWN
+    return job.status == Status.KILLED and job.reason == StopReason.SHUTDOWN
 
 
 def request(site: conf.Site) -> None:

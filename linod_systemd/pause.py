@@ -40,6 +40,9 @@ class Pause(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField()
     note = models.CharField(max_length=200, blank=True, default="")
+    by = models.CharField(
+        max_length=150, blank=True, default="", help_text="The name of the user who began it."
+    )
 
     objects: ClassVar[Any] = PauseQuerySet.as_manager()
 
@@ -49,11 +52,21 @@ class Pause(models.Model):
 
     def __str__(self) -> str:
         whole = "the site was" if self.rule_name == WHOLE_SITE else "it was"
-        note = f" ({self.note})" if self.note else ""
-        return f"{whole} paused until {clock.from_database(self.until).isoformat(' ', 'seconds')}{note}"
+        until = clock.from_database(self.until).isoformat(" ", "seconds")
+        return f"{whole} paused until {until}{self.remark}"
+
+    @property
+    def remark(self) -> str:
+        """Its note and the user who began it, in brackets; empty where none is known.
+
+        Example: `` (new disks; by anna)``.
+        """
+        said = [self.note] if self.note else []
+        said += [f"by {self.by}"] if self.by else []
+        return f" ({'; '.join(said)})" if said else ""
 
 
-def begin(rule: str, until: datetime, note: str = "") -> None:
+def begin(rule: str, until: datetime, note: str = "", by: str = "") -> None:
     """Pause a rule (WHOLE_SITE: all) until an instant (aware); in the place of a pause of it that holds.
 
     :raises PauseError: where that is past, or later than systemd knows.
@@ -71,7 +84,11 @@ def begin(rule: str, until: datetime, note: str = "") -> None:
     with transaction.atomic():
         end(rule)
         Pause.objects.create(
-            rule_name=rule, since=clock.to_database(now), until=clock.to_database(until), note=note[:200]
+            rule_name=rule,
+            since=clock.to_database(now),
+            until=clock.to_database(until),
+            note=note[:200],
+            by=by[:150],
         )
         export.on_commit()
 
@@ -84,9 +101,15 @@ def end(rule: str) -> bool:
     return bool(ended)
 
 
+def holding(rule: str, now: datetime) -> Pause | None:
+    """The pause that holds a rule, by itself or with the site: the one that ends last."""
+    found: Pause | None = Pause.objects.of(rule).at(now).last()
+    return found
+
+
 def until(rule: str, now: datetime) -> datetime | None:
     """Until when a rule is paused (UTC), by itself or with the site; None: it is not."""
-    last = Pause.objects.of(rule).at(now).last()
+    last = holding(rule, now)
     return None if last is None else clock.from_database(last.until)
 
 

@@ -7,7 +7,6 @@ that comes and goes no oftener than LINOD_MAIL_PAUSE_SECONDS lets it.
 from __future__ import annotations
 
 import logging
-import shlex
 from datetime import timedelta
 
 from django.conf import settings
@@ -74,7 +73,7 @@ def tell_recovery(job: Job) -> None:
     text = (
         f"The rule {job.rule_name} of site {conf.this_site().name} has succeeded again, at "
         f"{local(clock.from_database(job.start_datetime))}. It had {told.status} with job #{told.pk}: "
-        f"{told.reason}\n\nTo look further:\n  linod jobs {shlex.quote(job.rule_name)}\n"
+        f"{told.reason}\n\nTo look further:\n  {conf.command(conf.this_site().name, 'jobs', job.rule_name)}\n"
     )
     if mail(subject, text):
         _note(job, "recovered")
@@ -97,7 +96,8 @@ def _note(job: Job, what: str) -> None:
 
 
 def _commands(job: Job) -> str:
-    commands = [f"linod show {job.pk}", f"linod jobs {shlex.quote(job.rule_name)}"]
+    site = conf.this_site().name
+    commands = [conf.command(site, "show", str(job.pk)), conf.command(site, "jobs", job.rule_name)]
     if job.invocation_id:
         commands.append(f"journalctl _SYSTEMD_INVOCATION_ID={job.invocation_id}")
     return "\n".join(f"  {command}" for command in commands)

@@ -156,9 +156,10 @@ class Registry:
             raise AttributeError(f"no procedure is named {name!r}") from None
 
 
-_RULE_DEFAULTS = (
+RULE_DEFAULTS = (
     *("weekdays", "positions", "end_date", "end_time", "max_events", "timezone"),
-    *("log_level", "timeout", "retries", "cancel_on_failure", "missed_after", "jitter", "catch_up"),
+    *("log_level", "timeout", "retries", "cancel_on_failure", "cancel_on_manual_failure"),
+    *("missed_after", "jitter", "catch_up"),
 )
 
 Procedures = Registry()
@@ -192,7 +193,8 @@ def background_task(
     :param start_datetime: the first run, on the wall clock of the site.
     :param run_after: names of procedures that go first when they are due together.
     :param defaults: further fields of the new rule: weekdays, positions, end_date, end_time, max_events,
-        timezone, log_level, timeout, retries, cancel_on_failure, missed_after, jitter, catch_up.
+        timezone, log_level, timeout, retries, cancel_on_failure, cancel_on_manual_failure, missed_after,
+        jitter, catch_up.
     :raises ProcedureError: for a name that is taken or an interval that is impossible.
     """
 
@@ -207,11 +209,11 @@ def background_task(
             run_after=tuple(run_after),
             defaults=defaults,
         )
-        unknown = sorted(set(defaults) - set(_RULE_DEFAULTS))
+        unknown = sorted(set(defaults) - set(RULE_DEFAULTS))
         if unknown:
             raise ProcedureError(
                 f"{procedure.place}: procedure {procedure.name!r} has an unknown argument, {unknown[0]!r}",
-                f"known are {', '.join(_RULE_DEFAULTS)}",
+                f"known are {', '.join(RULE_DEFAULTS)}",
             )
         Procedures.add(procedure)
         return func

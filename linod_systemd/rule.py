@@ -39,6 +39,7 @@ class Rule:
     timeout: int = 7200
     retries: int = 0
     cancel_on_failure: bool | int = True  # or after so many failures in a row
+    cancel_on_manual_failure: bool = False
     missed_after: int | None = None
     run_after: tuple[str, ...] = ()
     paused_until: datetime | None = None

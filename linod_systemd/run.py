@@ -82,7 +82,7 @@ class UsageError(LinodError):
 
 def run(command: Command) -> int:
     """Run the rule, as the site's user; the exit code."""
-    site = conf.find_site(command.site)
+    site = conf.find_site(command.site, changes=True)
     if not command.here and os.geteuid() == 0 and site.configured:
         from linod_systemd import systemd, unit_run  # which no job needs
 

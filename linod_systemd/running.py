@@ -5,20 +5,23 @@ from __future__ import annotations
 from linod_systemd import claim, clock, conf, invocation, store
 from linod_systemd.errors import AlreadyRunning
 
-REMEDY = "wait for its end: linod jobs --status running"
+
+def remedy() -> str:
+    """What to do where a rule is running already."""
+    return f"wait for its end: {conf.command(conf.this_site().name, 'jobs', '--status', 'running')}"
 
 
 def error_for(rule: str) -> AlreadyRunning:
     """What to say to who comes second."""
     job = store.current().jobs(rule).running().first()
     if job is None:  # it has begun in this moment, or its database is away
-        return AlreadyRunning(f"the rule {rule!r} is already running", REMEDY)
+        return AlreadyRunning(f"the rule {rule!r} is already running", remedy())
     since = clock.from_database(job.start_datetime).isoformat(" ", "seconds")
     unit = "" if job.invocation_id else ", outside its unit"
     return AlreadyRunning(
         f"the rule {rule!r} is already running since {since}"
         f" (job #{job.pk}, trigger {job.trigger}{unit}, on {job.host})",
-        REMEDY,
+        remedy(),
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 from datetime import datetime
 
 from linod_systemd import clock, conf, english, files, health, people, store
@@ -36,7 +35,7 @@ def tell(site: conf.Site) -> None:
         people.mail(
             f"{name} of site {site.name} is not missed any more",
             "It has succeeded again, or was cancelled, paused or removed.\n\n"
-            f"  linod jobs {shlex.quote(name)}\n",
+            f"  {conf.command(site.name, 'jobs', name)}\n",
         )
     if known != before:
         files.write_atomically(path, json.dumps(known) + "\n", mode=0o640)
@@ -47,9 +46,10 @@ def _is_told(site: conf.Site, one: Health, now: datetime) -> bool:
     name, since = one.rule.name, one.silent_since or now
     limit = english.span(one.rule.rule.missed_after or 0)
     logger.error("%s has not succeeded since %s, for more than %s", name, local(since), limit)
+    status, jobs = conf.command(site.name, "status"), conf.command(site.name, "jobs", name)
     text = (
         f"The rule {name} of site {site.name} has not succeeded since {local(since)}.\n\n"
-        f"To look further:\n  linod status\n  linod jobs {shlex.quote(name)}\n"
+        f"To look further:\n  {status}\n  {jobs}\n"
         "  systemctl list-timers 'linod-*'\n"
     )
     return people.mail(f"{name} of site {site.name} has not succeeded for more than {limit}", text) or (

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 # From an elapse to the start of its service less than this passes while the machine is on.
 PROMPT = timedelta(seconds=60)
+# In which systemd starts the service of a timer that has elapsed; its log has whole seconds of the elapse.
+ELAPSE_TO_START = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _settle(site: conf.Site, rule: str, start: journal.Start) -> bool:
     is_earlier = start.instant < invocation.booted_at()
     if job is None:
         boot_id = "" if is_earlier else invocation.boot_id()
-        job = failure.never_begun(rule, start.invocation_id, start.instant, boot_id)
+        job = failure.never_begun(site, rule, start.invocation_id, start.instant, boot_id)
     if monitored:
         ended = start.instant if job.status == Status.LOST and job.end_datetime is None else None
         failure.record(site, rule, monitored, ended=ended)

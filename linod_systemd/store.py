@@ -126,6 +126,21 @@ class RuleStore(Protocol):
         """
         ...
 
+    def follow_code(self, procedure: Procedure) -> list[str]:
+        """Give the procedure's rule the values of its decorator, where nobody has edited it.
+
+        What that changed, in words: ``every is 10, the code says 20``.
+        """
+        ...
+
+    def differences(self, name: str) -> list[str]:
+        """Where a rule differs from the decorator of its procedure, in the same words."""
+        ...
+
+    def take_code(self, name: str) -> list[str]:
+        """Give a rule the values of its decorator, also where a person edited it; what that changed."""
+        ...
+
     def remove(self, name: str) -> bool:
         """Delete a rule; its jobs stay."""
         ...

@@ -19,7 +19,7 @@ from linod_systemd.chore import Chore, Report
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
-from linod_systemd.housekeeper import Housekeeper
+from linod_systemd.housekeeper import SET_UPS, Housekeeper
 from linod_systemd.logfile import FORMAT, LinoLogHandler
 from linod_systemd.notify import Notifier
 
@@ -67,7 +67,7 @@ class Supervisor:
     def serve(self) -> int:
         """:raises LinodError: where the site cannot be set up."""
         self.notifier.status("setting up the rules")
-        self._begin("set_up")
+        self._begin("set_up" if self.predecessor is None else "set_up_again")
         while not self.ended:
             for key, _ in self.selector.select(self._rest()):
                 key.data()
@@ -118,7 +118,7 @@ class Supervisor:
         report = self.housekeeper.finish(chore)
         if self.retired:
             return
-        if chore.name == "set_up":
+        if chore.name in SET_UPS:
             self._serve(report)
             return
         if chore.name == "check":

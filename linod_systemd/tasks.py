@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -32,11 +32,17 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class Changes:
-    """What setup() did: the names of the rules made, stopped as their procedure is gone, enabled again."""
+    """What setup() did and found; each a list of rules, for people.
+
+    ``followed`` and ``edited`` say where rule and code differed: ``check (every is 10, the code says 20)``.
+    """
 
     created: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
+    left_cancelled: tuple[str, ...] = ()
+    followed: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = [
@@ -45,6 +51,9 @@ class Changes:
                 ("made", self.created),
                 ("stopped, as the procedure is gone:", self.vanished),
                 ("enabled again", self.enabled),
+                ("still cancelled by a failure:", self.left_cancelled),
+                ("changed, as the code was:", self.followed),
+                ("edited by a person, and left as it is:", self.edited),
             )
             if names
         ]
@@ -65,11 +74,13 @@ class Tasks:
         self.start = start or _run_here
         self.since = clock.utc_now()
 
-    def setup(self) -> Changes:
+    def setup(self, *, revive: bool = True) -> Changes:
         """Make rules for new procedures, stop those whose procedure is gone, enable what a failure cancelled.
 
         What a person cancelled stays cancelled. A rule that was stopped keeps its jobs and what a person
-        edited, and goes on when its procedure is back.
+        edited, and goes on when its procedure is back. A rule that nobody edited follows the code.
+
+        :param revive: whether what a failure cancelled is enabled; a reload alone does not.
         """
         source = store.current()
         with transaction.atomic():
@@ -81,7 +92,7 @@ class Tasks:
                 if rule.rule.procedure not in self.procedures
                 and source.cancel(rule.name, CancelledBy.VANISHED)
             )
-            ours = (CancelledBy.FAILURE, CancelledBy.VANISHED)
+            ours = (CancelledBy.FAILURE, CancelledBy.VANISHED) if revive else (CancelledBy.VANISHED,)
             enabled = tuple(
                 rule.name
                 for rule in rules
@@ -92,7 +103,12 @@ class Tasks:
             known = {rule.rule.procedure for rule in rules}
             missing = [procedure for procedure in self.procedures if procedure.name not in known]
             created = tuple(self.create_rule(procedure).name for procedure in missing)
-        return Changes(created, vanished, enabled)
+            left = tuple(rule.name for rule in rules if rule.cancelled_by == CancelledBy.FAILURE)
+            changed = [(procedure.name, source.follow_code(procedure)) for procedure in self.procedures]
+            edited = [(rule.name, source.differences(rule.name)) for rule in rules]
+        return Changes(
+            created, vanished, enabled, () if revive else left, _in_words(changed), _in_words(edited)
+        )
 
     def create_rule(self, procedure: Procedure) -> StoredRule:
         """The rule of this name with the procedure's default interval; made if there is none yet."""
@@ -147,6 +163,10 @@ class Tasks:
     def status(self) -> list[str]:
         """One line for each rule, as in LINOD.txt, with its next time on the site's wall clock."""
         return [f"{rule.label} {outlook.in_words(rule)}" for rule in store.current().rules()]
+
+
+def _in_words(found: Iterable[tuple[str, list[str]]]) -> tuple[str, ...]:
+    return tuple(f"{name} ({'; '.join(said)})" for name, said in found if said)
 
 
 def _run_here(start: Start) -> None:

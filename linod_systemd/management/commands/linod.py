@@ -24,8 +24,8 @@ class Command(BaseCommand):
         site = conf.this_site()
         conf.ensure_directories(site)
         parsed = Namespace(
-            **{"json": False, "export": False, "verbose": False, **options}
-        )  # bare: the status
+            **{"json": False, "export": False, "verbose": False, "lines": True, **options}
+        )  # bare: the lines of the status
         try:
             with (
                 answers.apart()
