@@ -1,41 +1,49 @@
-"""JobRule and Job in Django's admin."""
+"""JobRule in Django's admin; Django finds Job here, too."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
-from linod_systemd import admin_preview, clock, english, outlook, pause, store, wall_clock
+from linod_systemd import (
+    admin_preview,
+    clock,
+    conf,
+    health,
+    outlook,
+    pause,
+    store,
+)
+from linod_systemd.admin_jobs import JobAdmin, local_time
 from linod_systemd.choices import CancelledBy
-from linod_systemd.models import Job, JobRule
+from linod_systemd.errors import LinodError
+from linod_systemd.health import Health
+from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence import WEEKDAYS, RecurrenceError
 from linod_systemd.tasks import Tasks
+from linod_systemd.unit_health import Trouble
 from linod_systemd.visible import visible
+
+__all__ = ["JobAdmin", "JobRuleAdmin"]
 
 if TYPE_CHECKING:
     JobRuleModelForm = forms.ModelForm[JobRule]
     JobRuleModelAdmin = admin.ModelAdmin[JobRule]
-    JobModelAdmin = admin.ModelAdmin[Job]
 else:  # Django's own classes take no parameter
     JobRuleModelForm = forms.ModelForm
-    JobRuleModelAdmin = JobModelAdmin = admin.ModelAdmin
-
-
-DAYS = 14  # that the filter of jobs offers
+    JobRuleModelAdmin = admin.ModelAdmin
 
 
 class JobRuleForm(JobRuleModelForm):
@@ -74,7 +82,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
     list_display = ("name", "interval", "state", "next_time", "last_job")
     list_filter = ("cancelled", "cancelled_by", "every_unit")
     search_fields = ("name", "procedure")
-    actions = ("run_now", "cancel", "enable", "pause_until")
+    actions = ("run_now", "cancel", "enable", "pause_until", "resume", "take_code")
     action_form = RuleActionForm
     change_form_template = "admin/linod_systemd/jobrule/change_form.html"
     change_list_template = "admin/linod_systemd/jobrule/change_list.html"
@@ -82,7 +90,8 @@ class JobRuleAdmin(JobRuleModelAdmin):
         (None, {"fields": ("name", "procedure", "seqno", "cancelled", "cancelled_note", "log_level")}),
         ("When", {"fields": ("every_unit", "every", ("start_date", "start_time"), WEEKDAYS, "positions")}),
         ("Until", {"fields": (("end_date", "end_time"), "max_events", "timezone")}),
-        ("How", {"fields": ("timeout", "retries", "cancel_on_failure", "missed_after")}),
+        ("How", {"fields": ("timeout", "retries")}),
+        ("If it fails", {"fields": ("cancel_on_failure", "cancel_on_manual_failure", "missed_after")}),
         ("Beside others", {"fields": ("catch_up", "jitter", "run_after")}),
     )
 
@@ -103,12 +112,21 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.display(description="state", ordering="cancelled")
     def state(self, rule: JobRule) -> str:
+        found = self._health(rule)
+        edits = f"; edited: {'; '.join(found.edits)}" if found.edits else ""
         if rule.cancelled:
             note = f": {rule.cancelled_note}" if rule.cancelled_note else ""
-            return f"{CancelledBy(rule.cancelled_by).in_words}{note}"
-        if (until := pause.until(rule.name, clock.utc_now())) is not None:
-            return f"paused until {_local(until)}"
-        return "run requested" if rule.requested_at else "live"
+            back = found.remedy(conf.this_site()) if found.trouble else ""
+            return " ".join([f"{CancelledBy(rule.cancelled_by).in_words}{note}{edits}.", back]).rstrip(" .")
+        if found.pause is not None:
+            return f"{found.pause}{edits}"
+        if found.trouble:
+            return f"{found.trouble}{edits}"
+        return f"{'run requested' if rule.requested_at else 'live'}{edits}"
+
+    @staticmethod
+    def _health(rule: JobRule) -> Health:
+        return health.of(rule.stored(), clock.utc_now())
 
     @admin.display(description="next time")
     def next_time(self, rule: JobRule) -> str:
@@ -118,7 +136,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
             return f"impossible: {error}"
         if due is None:
             return "–" if rule.cancelled or rule.every_unit == "never" else "ended"
-        return format_html('<span style="white-space: nowrap">{}</span>', _local(due))
+        return format_html('<span style="white-space: nowrap">{}</span>', local_time(due))
 
     @admin.display(description="last run")
     def last_job(self, rule: JobRule) -> str:
@@ -127,7 +145,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
             return "–"
         address = reverse("admin:linod_systemd_job_change", args=[job.pk])
         seconds = f" in {job.seconds:.2f} s" if job.seconds is not None else ""
-        start = _local(clock.from_database(job.start_datetime))
+        start = local_time(clock.from_database(job.start_datetime))
         return format_html('<a href="{}">{}</a> {}{}', address, start, job.status, seconds)
 
     def has_run_permission(self, request: HttpRequest) -> bool:
@@ -147,19 +165,22 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = sum(store.current().ask(name) for name in _names(rules))
+        count = self._do(request, rules, store.current().ask, "asked to run now")
         messages.success(request, f"{_rules(count)} asked to run; see Jobs.")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
         note = request.POST.get("note", "")
-        count = sum(store.current().cancel(name, CancelledBy.PERSON, note) for name in _names(rules))
-        messages.success(request, f"{_rules(count)} cancelled: no timer starts them.")
+        said = f"cancelled: {note}" if note else "cancelled"
+        count = self._do(
+            request, rules, lambda name: store.current().cancel(name, CancelledBy.PERSON, note), said
+        )
+        _tell(request, count, f"{_rules(count)} cancelled: no timer starts them.", "were live")
 
     @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = sum(store.current().enable(name) for name in _names(rules))
-        messages.success(request, f"{_rules(count)} enabled: timers start them.")
+        count = self._do(request, rules, store.current().enable, "enabled")
+        _tell(request, count, f"{_rules(count)} enabled: timers start them.", "were cancelled")
 
     @admin.action(description="Pause until", permissions=["pause"])
     def pause_until(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
@@ -169,17 +190,50 @@ class JobRuleAdmin(JobRuleModelAdmin):
         if until is None:
             messages.error(request, "Say until when, in the field beside the action.")
             return
-        chosen = _names(rules)
+        end, note = clock.from_database(until), form.cleaned_data["note"]
+
+        def begin(name: str) -> bool:
+            pause.begin(name, end, note, request.user.get_username())
+            return True
+
+        said = f"paused until {local_time(end)}" + (f": {note}" if note else "")
         try:
-            for name in chosen:
-                pause.begin(name, clock.from_database(until), form.cleaned_data["note"])
+            count = self._do(request, rules, begin, said)
         except pause.PauseError as error:
             messages.error(request, str(error))
             return
-        until_text = _local(clock.from_database(until))
-        messages.success(request, f"{_rules(len(chosen))} paused until {until_text}.")
+        messages.success(request, f"{_rules(count)} paused until {local_time(end)}.")
+
+    @admin.action(description="Resume", permissions=["pause"])
+    def resume(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
+        count = self._do(request, rules, pause.end, "resumed")
+        whole = pause.holding(pause.WHOLE_SITE, clock.utc_now())
+        still = ". The whole site is paused; to end that: " + _resume_site() if whole else ""
+        _tell(request, count, f"{_rules(count)} resumed: timers start them{still}.", f"were paused{still}")
+
+    @admin.action(description="Take the code's values", permissions=["change"])
+    def take_code(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
+        count = self._do(
+            request, rules, lambda name: bool(store.current().take_code(name)), "took the code's values"
+        )
+        _tell(request, count, f"{_rules(count)} given what the code says.", "differed from the code")
+
+    def _do(
+        self, request: HttpRequest, rules: QuerySet[JobRule], act: Callable[[str], bool], said: str
+    ) -> int:
+        """Do something to each rule; those that it changed have it in their history. How many these are."""
+        count = 0
+        for rule in rules:
+            with transaction.atomic():
+                if act(rule.name):
+                    self.log_change(request, rule, said)
+                    count += 1
+        return count
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.method == "GET":
+            for trouble in unit_troubles():
+                messages.warning(request, visible(str(trouble)))
         context = {"has_setup_permission": self.has_setup_permission(request), **(extra_context or {})}
         return super().changelist_view(request, context)
 
@@ -207,89 +261,25 @@ class JobRuleAdmin(JobRuleModelAdmin):
         return HttpResponseRedirect(reverse("admin:linod_systemd_jobrule_changelist"))
 
 
-def _names(rules: QuerySet[JobRule]) -> list[str]:
-    return list(rules.values_list("name", flat=True))
+def unit_troubles() -> list[Trouble]:
+    """What is wrong with the units of this site, as `linod status` says it; no rule's own trouble."""
+    try:
+        return health.of_site(conf.this_site()).unit_troubles
+    except LinodError as error:  # a web process may be kept from asking systemd
+        return [Trouble(f"how its units are is not known here: {error.message}", error.remedy)]
 
 
-def _local(instant: datetime) -> str:
-    """An instant on the site's wall clock, with its zone."""
-    return timezone.localtime(instant, timezone.get_default_timezone()).strftime("%Y-%m-%d %H:%M:%S %Z")
+def _tell(request: HttpRequest, count: int, done: str, needed: str) -> None:
+    """Say what an action did; as a warning where there was nothing to do."""
+    if count:
+        messages.success(request, done)
+    else:
+        messages.warning(request, f"Nothing was changed: none of the chosen rules {needed}.")
+
+
+def _resume_site() -> str:
+    return conf.command(conf.this_site().name, "resume")
 
 
 def _rules(count: int) -> str:
     return "1 rule was" if count == 1 else f"{count} rules were"
-
-
-class DayFilter(admin.SimpleListFilter):
-    """The last two weeks, day by day; Django's own hierarchy of dates would read the whole table."""
-
-    title = "day"
-    parameter_name = "day"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        days = [clock.today() - timedelta(days=number) for number in range(DAYS)]
-        return [(day.isoformat(), f"{english.short_date(day)} {day.year}") for day in days]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        try:
-            day = date.fromisoformat(self.value() or "")
-        except ValueError:
-            return queryset
-        begin, end = (
-            clock.to_database(wall_clock.in_utc(one, time(), ZoneInfo(settings.TIME_ZONE)))
-            for one in (day, day + timedelta(days=1))
-        )
-        return queryset.filter(start_datetime__gte=begin, start_datetime__lt=end)
-
-
-class RuleFilter(admin.SimpleListFilter):
-    """By the name of the rule, also of one that is gone."""
-
-    title = "rule"
-    parameter_name = "rule_name"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, visible(name)) for name in store.current().jobs().rule_names()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(rule_name=self.value()) if self.value() else queryset
-
-
-@admin.register(Job)
-class JobAdmin(JobModelAdmin):
-    """The history: to be read, not edited."""
-
-    list_display = ("id", "rule_name", "start_datetime", "seconds", "status", "trigger", "reason")
-    list_filter = (DayFilter, "status", "trigger", "warm", RuleFilter)
-    show_full_result_count = False
-    search_fields = ("rule_name", "reason", "message")
-    fields = (
-        ("rule_name", "status", "reason"),
-        ("start_datetime", "end_datetime", "seconds"),
-        ("trigger", "slot", "attempt"),
-        ("host", "invocation_id", "exit_code"),
-        "log",
-    )
-    readonly_fields = ("seconds", "slot", "log")
-
-    @admin.display(description="seconds")
-    def seconds(self, job: Job) -> str:
-        return "–" if job.seconds is None else f"{job.seconds:.2f}"
-
-    @admin.display(description="slot")
-    def slot(self, job: Job) -> str:
-        return _local(job.slot) if job.slot else "–"
-
-    @admin.display(description="log")
-    def log(self, job: Job) -> str:
-        """Whatever a job printed is data: escaped, with its control characters visible."""
-        return format_html('<pre style="white-space: pre-wrap; margin: 0">{}</pre>', visible(job.message))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        return False

@@ -74,7 +74,7 @@ def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Na
         for instant in found:
             print(instant.isoformat())
     if not found:
-        print(f"{asked.rule.name}: {_why_never(asked.rule, recurrence, now)}", file=sys.stderr)
+        print(f"{asked.rule.name}: {_why_never(asked, now)}", file=sys.stderr)
 
 
 def instants(recurrence: RecurrenceSet, begin: datetime, last_start: datetime | None) -> Iterator[datetime]:

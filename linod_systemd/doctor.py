@@ -38,7 +38,10 @@ NO_MANAGER = ("", "offline")  # is-system-running(systemctl(1)): no manager answ
 
 @dataclass(frozen=True)
 class Finding:
-    """``site`` is empty for the host; ``remedy`` where it is not well. Not ``is_seen``: this user may not look."""
+    """``site`` is empty for the host; ``remedy`` where it is not well.
+
+    Not ``is_seen``: this user may not look.
+    """
 
     site: str
     what: str
@@ -245,7 +248,7 @@ def _rules(site: Site) -> Iterator[Finding]:
     known = [trouble.what for trouble in unit_health.of_site(site)]
     said = [line for line in said if not any(what in line for what in known)]
     for trouble in said[:MOST_SAID]:
-        yield Finding(site.name, f"it says: {trouble:.500}", False, "")
+        yield Finding(site.name, f"it says: {trouble:.500}", False, conf.command(site.name, "status"))
     if not said:
         is_well = done.code == 0 or bool(known)
         yield _well(site.name, "its rules are well", is_well, conf.command(site.name, "status"))

@@ -59,7 +59,8 @@ def export(site: conf.Site | None = None) -> bool:
     except OSError as error:
         raise ConfigurationError(
             f"{site.rules_file} cannot be written ({error.strerror})",
-            f"make room and check that {site.state_directory} belongs to {site.user}; then: {conf.command(site.name, 'export')}",
+            f"make room and check that {site.state_directory} belongs to {site.user}; then: "
+            + conf.command(site.name, "export"),
         ) from error
     return True
 

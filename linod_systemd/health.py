@@ -19,9 +19,9 @@ class Health:
     """How one rule is. Instants are aware.
 
     ``has_failed``: its last run ended badly, and nobody wanted that; ``overdue``: an occurrence that has
-    passed, and no job stands for it; ``silent_since``: the last success, where that is longer ago than the rule's
-    ``missed_after``; ``pause``: the pause that holds, in words; ``edits``: where a person has made it differ
-    from its decorator.
+    passed, and no job stands for it; ``silent_since``: the last success, where that is longer ago than the
+    rule's ``missed_after``; ``pause``: the pause that holds, in words; ``edits``: where a person has made it
+    differ from its decorator.
     """
 
     rule: StoredRule
@@ -62,14 +62,22 @@ class Health:
 
 @dataclass(frozen=True)
 class SiteHealth:
-    """How a site is: each of its rules, and all that somebody should look at."""
+    """How a site is: its rules, and what somebody should look at."""
 
     rules: list[Health]
-    troubles: list[Trouble]
+    unit_troubles: list[Trouble]
+    rule_troubles: list[Trouble]
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        return [*self.unit_troubles, *self.rule_troubles]
 
 
 def of_site(site: conf.Site) -> SiteHealth:
-    """How a site is now: its rules by the database, their units by systemd. The one judgement of that."""
+    """How a site is now: its rules by the database, their units by systemd. The one judgement of that.
+
+    :raises LinodError: where systemd does not answer in time.
+    """
     now = clock.utc_now()
     rules = [of(rule, now) for rule in store.current().rules()]
     due = {
@@ -78,7 +86,7 @@ def of_site(site: conf.Site) -> SiteHealth:
         if one.next_due is not None and one.paused_until is None and not one.rule.rule.cancelled
     }
     troubles = [Trouble(one.trouble, one.remedy(site), one.rule.name) for one in rules if one.trouble]
-    return SiteHealth(rules, [*unit_health.of_site(site, due), *troubles])
+    return SiteHealth(rules, unit_health.of_site(site, due), troubles)
 
 
 def of(rule: StoredRule, now: datetime) -> Health:

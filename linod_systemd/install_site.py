@@ -208,9 +208,8 @@ def _start(site: conf.Site) -> int:
         if time.monotonic() > deadline:
             raise ConfigurationError(f"{supervisor} does not start", f"see: journalctl -u {supervisor}")
         time.sleep(0.2)
-    say(
-        f"{site.name} is installed; see: systemctl list-timers '{site.unit_prefix}*'; {conf.command(site.name, 'status')}"
-    )
+    status = conf.command(site.name, "status")
+    say(f"{site.name} is installed; see: systemctl list-timers '{site.unit_prefix}*'; {status}")
     return code
 
 

@@ -57,6 +57,35 @@ def test_actions(client: Client) -> None:
     assert request_folder.take(conf.this_site().request_directory).run == ["checkdata"]
 
 
+def test_each_act_is_in_the_history_with_its_user(client: Client) -> None:
+    rule = JobRule.objects.get(name="checkdata")
+    for action in ("run_now", "cancel", "enable"):
+        act(client, action, "checkdata")
+    said = {"action": "pause_until", "_selected_action": [rule.pk], "until": "2090-01-02T06:00", "note": "x"}
+    page(client, LIST, said)
+    act(client, "resume", "checkdata")
+    history = page(client, f"{LIST}{rule.pk}/history/")
+    acts = ("asked to run now", "cancelled", "enabled", "paused until 2090-01-02 06:00:00 UTC: x", "resumed")
+    assert [one for one in acts if one not in history] == []
+    assert history.count("<td>root</td>") == 5
+
+
+def test_what_changed_nothing_is_a_warning_and_not_in_the_history(client: Client) -> None:
+    for action, needed in (("enable", "were cancelled"), ("resume", "were paused")):
+        said = act(client, action, "checkdata", "checksummaries")
+        assert f"Nothing was changed: none of the chosen rules {needed}." in said
+        assert '<li class="warning">' in said
+    pk = JobRule.objects.get(name="checkdata").pk
+    assert "have a change history" in page(client, f"{LIST}{pk}/history/")
+
+
+def test_an_edit_that_differs_from_the_code_is_shown_and_can_be_taken_back(client: Client) -> None:
+    JobRule.objects.filter(name="checkdata").update(every=3)
+    assert "edited: every is 3, the code says 1" in page(client, LIST)
+    assert "1 rule was given what the code says" in act(client, "take_code", "checkdata")
+    assert "edited:" not in page(client, LIST)
+
+
 def test_cancel_with_a_note_and_pause(client: Client) -> None:
     chosen = [JobRule.objects.get(name="checkdata").pk]
     page(client, LIST, {"action": "cancel", "_selected_action": chosen, "note": "<b>too slow</b>"})
@@ -65,7 +94,10 @@ def test_cancel_with_a_note_and_pause(client: Client) -> None:
     assert "Say until when" in act(client, "pause_until", "checkdata")
     said = {"action": "pause_until", "_selected_action": chosen, "until": "2090-01-02T06:00", "note": "x"}
     assert "1 rule was paused until 2090-01-02 06:00:00 UTC" in page(client, LIST, said)
-    assert "paused until 2090-01-02 06:00:00 UTC" in page(client, LIST)
+    assert "paused until 2090-01-02 06:00:00+00:00 (x; by root)" in page(client, LIST)
+    assert "1 rule was resumed" in act(client, "resume", "checkdata")
+    assert "none of the chosen rules were paused" in act(client, "resume", "checkdata")
+    assert "paused until" not in page(client, LIST)
     assert "is past" in page(client, LIST, {**said, "until": "2020-01-02T06:00"})
 
 

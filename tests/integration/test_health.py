@@ -14,8 +14,14 @@ from linod_systemd.models import Job, JobRule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NOW = datetime.now(UTC).replace(second=30, microsecond=0)
-LATE = NOW - timedelta(minutes=7)
+
+def now() -> datetime:
+    """The middle of this minute: asked for in each test, as a long run would make it the past."""
+    return datetime.now(UTC).replace(second=30, microsecond=0)
+
+
+def late() -> datetime:
+    return now() - timedelta(minutes=7)
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def rule() -> JobRule:
     made: JobRule = JobRule.objects.create(
         name="minutes", procedure="checkdata", every_unit="minutely", start_date=date(2026, 1, 1)
     )
-    live_since = clock.to_database(NOW - timedelta(days=1))
+    live_since = clock.to_database(now() - timedelta(days=1))
     JobRule.objects.filter(pk=made.pk).update(live_since=live_since)
     return JobRule.objects.get(pk=made.pk)
 
@@ -41,21 +47,22 @@ def ran(rule: JobRule, at: datetime, status: Status = Status.SUCCESS) -> None:
 
 
 def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str | None], str]:
-    code = commands_status.status(conf.this_site(), Namespace(json=True, verbose=False))
+    code = commands_status.status(conf.this_site(), Namespace(json=True, lines=False, verbose=False))
     said = capsys.readouterr()
     return code, json.loads(said.out)[0], said.err
 
 
 def test_a_rule_that_runs_is_well(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:
-    ran(rule, NOW - timedelta(minutes=1))
+    minute_ago = now() - timedelta(minutes=1)
+    ran(rule, minute_ago)
     code, found, said = status(capsys)
     assert (code, found["overdue"], found["trouble"], said) == (0, None, None, "")
-    assert found["last_start"] == found["last_success"] == (NOW - timedelta(minutes=1)).isoformat()
+    assert found["last_start"] == found["last_success"] == minute_ago.isoformat()
     assert found["last_status"] == "success" and found["next"] is not None
 
 
 def test_what_has_not_run_is_overdue(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:
-    ran(rule, LATE)
+    ran(rule, late())
     code, found, said = status(capsys)
     assert code == 1 and found["overdue"] is not None
     assert "minutes: it was due at" in said and "has not run" in said
@@ -63,22 +70,22 @@ def test_what_has_not_run_is_overdue(rule: JobRule, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("how", ["running", "skipped", "paused", "cancelled", "new"])
 def test_what_has_a_reason_is_not_overdue(rule: JobRule, how: str) -> None:
-    ran(rule, LATE)
+    ran(rule, late())
     if how == "running":
-        ran(rule, LATE + timedelta(minutes=1), Status.RUNNING)
+        ran(rule, late() + timedelta(minutes=1), Status.RUNNING)
     elif how == "skipped":
-        ran(rule, NOW, Status.SKIPPED)
+        ran(rule, now(), Status.SKIPPED)
     elif how == "paused":
-        pause.begin(rule.name, NOW + timedelta(hours=1))
+        pause.begin(rule.name, now() + timedelta(hours=1))
     elif how == "cancelled":
         JobRule.objects.cancel(CancelledBy.PERSON)
     else:
-        JobRule.objects.update(live_since=clock.to_database(NOW))
+        JobRule.objects.update(live_since=clock.to_database(now()))
     assert health.of(JobRule.objects.get().stored(), clock.utc_now()).overdue is None
 
 
 def test_a_failure_is_told(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:
-    ran(rule, NOW, Status.FAILED)
+    ran(rule, now(), Status.FAILED)
     assert "its last run ended as failed" in status(capsys)[2]
     JobRule.objects.cancel(CancelledBy.FAILURE)
     code, found, said = status(capsys)

@@ -15,8 +15,15 @@ from linod_systemd.rule_start import Start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NOW = datetime.now(UTC).replace(second=30, microsecond=0)
+NOW: datetime
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def now() -> None:
+    """The middle of this minute, for each test anew: a long run would make that of its beginning the past."""
+    global NOW
+    NOW = datetime.now(UTC).replace(second=30, microsecond=0)
 
 
 @pytest.fixture
@@ -77,6 +84,23 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
     ]
     missed.note(rule.stored(), NOW - timedelta(minutes=3))
     assert len(skipped()) == 3
+
+
+def test_a_job_that_began_later_is_not_to_blame(rule: JobRule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the occurrence that was passed over and its start, the cause is the one of that time."""
+    monkeypatch.setattr(invocation, "booted_at", lambda: NOW - HOUR)
+    job(rule, NOW - timedelta(minutes=20), 1)
+    manual = job(rule, NOW - timedelta(minutes=15), 100)
+    Job.objects.filter(pk=manual.pk).update(scheduled_for=None, trigger="manual")
+    missed.note(rule.stored(), NOW - timedelta(minutes=10))
+    assert skipped() == [
+        f"5 runs, due from {at(NOW - timedelta(minutes=19))} to {at(NOW - timedelta(minutes=15))}: "
+        "its timer was not running",
+        f"2 runs, due from {at(NOW - timedelta(minutes=14))} to {at(NOW - timedelta(minutes=13))}: "
+        f"job #{manual.pk} was still running",
+        f"3 runs, due from {at(NOW - timedelta(minutes=12))} to {at(NOW - timedelta(minutes=10))}: "
+        "its timer was not running",
+    ]
 
 
 def test_before_it_was_live_nothing_was_missed(rule: JobRule) -> None:

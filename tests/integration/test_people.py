@@ -36,15 +36,21 @@ def rule(mail_server: MailServer) -> Iterator[JobRule]:
     procedure = Procedure("brittle", brittle, "never", 1)
     Procedures.add(procedure)
     with PEOPLE:
-        yield Tasks().create_rule(procedure).row
+        made = Tasks().create_rule(procedure).row
+        JobRule.objects.filter(pk=made.pk).update(cancel_on_manual_failure=True)  # as these runs are by hand
+        yield JobRule.objects.get(pk=made.pk)
     del Procedures._by_name["brittle"]
     conf.this_site().silence_file.unlink(missing_ok=True)
 
 
-def run(*, well: bool = False, well_from: int = 99) -> Job:
+def run(*, well: bool = False, well_from: int = 99, elapsed: float | None = None) -> Job:
     global goes_well_from
     goes_well_from = 1 if well else well_from
-    execute.execute(conf.this_site(), "brittle")
+    rang = None
+    if elapsed is not None:  # so many seconds ago its timer did, which counts from the previous start
+        JobRule.objects.update(every_unit="secondly", every=7, live_since=clock.now() - HOUR)
+        rang = clock.utc_now() - timedelta(seconds=elapsed)
+    execute.execute(conf.this_site(), "brittle", elapsed=rang)
     job = Job.objects.filter(rule_name="brittle").first()
     assert job is not None
     return job
@@ -73,6 +79,21 @@ def test_a_failure_is_told_with_all_that_one_needs(mail_server: MailServer) -> N
     assert "ValueError: no such shelf" in said and "line 49" in said and "line 10" not in said
     for command in (f"linod show {job.pk}", "linod jobs brittle", "linod enable brittle"):
         assert command in said
+
+
+def test_a_manual_run_that_fails_is_told_and_its_timer_goes_on(mail_server: MailServer) -> None:
+    JobRule.objects.update(cancel_on_manual_failure=False)
+    job = run()
+    assert not JobRule.objects.get(name="brittle").cancelled
+    assert subjects(mail_server) == [f"brittle failed on {job.host}: the rule goes on"]
+    assert "started by hand" in body(mail_server.mails[0])
+
+
+def test_manual_failures_are_none_of_those_in_a_row(mail_server: MailServer) -> None:
+    JobRule.objects.update(cancel_on_failure=2, cancel_on_manual_failure=False)
+    for elapsed, cancelled in ((20, False), (None, False), (None, False), (0, True)):
+        run(elapsed=elapsed)
+        assert JobRule.objects.get(name="brittle").cancelled is cancelled
 
 
 def test_what_fails_again_and_again_is_told_once_and_its_recovery_once(mail_server: MailServer) -> None:

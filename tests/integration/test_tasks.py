@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from linod_systemd import clock, conf, desired, export, invocation, jitter
+from linod_systemd import clock, conf, desired, export, invocation, jitter, store
 from linod_systemd.choices import CancelledBy
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures, Registry
@@ -87,6 +87,43 @@ def test_setup_leaves_what_a_person_edited() -> None:
     JobRule.objects.update(every_unit="weekly", name="renamed")
     assert str(Tasks(procedures).setup()) == "nothing to do"
     assert JobRule.objects.get().every_unit == "weekly"
+
+
+def test_a_rule_that_nobody_edited_follows_the_code() -> None:
+    Tasks(registry(one=("secondly", 10), two=("daily", 1))).setup()
+    JobRule.objects.update(live_since=clock.now() - timedelta(days=1))
+    changes = Tasks(registry(one=("secondly", 20), two=("daily", 1))).setup()
+    assert str(changes) == "changed, as the code was: one (every is 10, the code says 20)"
+    one = JobRule.objects.get(name="one")
+    assert one.every == 20
+    assert clock.from_database(one.live_since) > clock.utc_now() - timedelta(minutes=1), "edited now"
+    assert str(Tasks(registry(one=("secondly", 20), two=("daily", 1))).setup()) == "nothing to do"
+
+
+def test_a_rule_that_a_person_edited_stays_until_it_is_to_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    Tasks(registry(one=("secondly", 10))).setup()
+    JobRule.objects.update(timeout=77)
+    newer = registry(one=("secondly", 20))
+    monkeypatch.setattr(Procedures, "_by_name", newer._by_name)
+    said = "every is 10, the code says 20; timeout is 77, the code says 7200"
+    for _ in range(2):
+        assert str(Tasks().setup()) == f"edited by a person, and left as it is: one ({said})"
+    assert JobRule.objects.get().every == 10
+    assert store.current().take_code("one") == said.split("; ")
+    rule = JobRule.objects.get()
+    assert (rule.every, rule.timeout) == (20, 7200)
+    monkeypatch.setattr(Procedures, "_by_name", registry(one=("secondly", 30))._by_name)
+    Tasks().setup()
+    assert JobRule.objects.get().every == 30, "it follows again"
+
+
+def test_a_reload_alone_brings_back_no_rule_that_a_failure_cancelled() -> None:
+    procedures = registry(one=("daily", 1))
+    Tasks(procedures).setup()
+    Tasks().cancel_rule(JobRule.objects.get(), CancelledBy.FAILURE)
+    assert str(Tasks(procedures).setup(revive=False)) == "still cancelled by a failure: one"
+    assert JobRule.objects.get().cancelled
+    assert str(Tasks(procedures).setup()) == "enabled again one"
 
 
 def started(procedures: Registry) -> tuple[Tasks, list[str]]:

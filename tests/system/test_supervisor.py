@@ -75,6 +75,53 @@ def test_reload_of_broken_code_keeps_the_old_and_says_so(shop: Machine) -> None:
     assert show(shop, unit, "ActiveState") == "active"
 
 
+def test_reloads_in_a_row_with_a_broken_one_among_them(shop: Machine) -> None:
+    """A successor pings as soon as it is the main process: no watchdog, and the last good code serves.
+
+    The reloads follow each other faster than a supervisor pings, and last together longer than the watchdog waits.
+    """
+    code, broken = "/srv/shop/shop/procedures.py", "import no_such_module"
+    shop.write(f"/etc/systemd/system/{SHOPS}.d/soon.conf", "[Service]\nWatchdogSec=8\n")
+    shop.sh(f"cp {code} /root/good.py && systemctl daemon-reload && systemctl restart {SHOPS}")
+    for number in range(1, 7):
+        shop.sh(f"systemctl reload {SHOPS}")
+        _serves_anew(shop, number)
+        if number == 3:
+            shop.sh(f"echo '{broken}' >> {code} && systemctl reload {SHOPS}")
+            failed = "reload failed, the old code serves on"
+            shop.poll(lambda: failed in show(shop, SHOPS, "StatusText"), 40, "the status to say so")
+            shop.sh(f"cat /root/good.py > {code}")
+    process = show(shop, SHOPS, "MainPID")
+    pings = {show(shop, SHOPS, "WatchdogTimestampMonotonic")}
+
+    def pinged() -> bool:
+        pings.add(show(shop, SHOPS, "WatchdogTimestampMonotonic"))
+        return len(pings) == 4
+
+    shop.poll(pinged, 60, "three pings of the successor")
+    assert (show(shop, SHOPS, "MainPID"), show(shop, SHOPS, "NRestarts")) == (process, "0")
+    assert "Watchdog timeout" not in shop.sh(f"journalctl --no-pager -u {SHOPS}")
+    shop.run("linod-run", "--site", "shop", "does_nothing")
+
+
+def _serves_anew(machine: Machine, times: int) -> None:
+    said = "site shop: the new code serves"
+    machine.poll(
+        lambda: machine.sh(f"journalctl --no-pager -o cat -u {SHOPS}").count(said) == times, 40, said
+    )
+
+
+def test_a_reload_leaves_a_rule_cancelled_that_a_failure_cancelled(shop: Machine) -> None:
+    shop.run("linod-run", "--site", "shop", "fails", check=False)
+    shop.sh(f"systemctl reload {SHOPS}")
+    _serves_anew(shop, 1)
+    assert rules(shop, "shop")["fails"]["cancelled_by"] == "failure"
+    said = shop.sh(f"journalctl --no-pager -o cat -u {SHOPS}")
+    assert "fails: still cancelled. Once it is mended, `linod enable fails` brings it back" in said
+    told = shop.run("linod", "status", check=False)
+    assert (told.returncode, "`linod enable fails` brings it back" in told.stderr) == (1, True)
+
+
 def test_switched_off_in_the_sites_file_the_rest_goes_on(machine: Machine) -> None:
     machine.sh("echo 'supervisor = false' >> /etc/linod/default.toml")
     machine.sh("linod-generate-units && systemctl daemon-reload")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connection
@@ -15,7 +16,14 @@ from linod_systemd import background_task, schedule_often
 
 from . import likeness, pokes
 
+Procedure = Callable[[Any], None]
+
 __all__ = ["likeness", "pokes"]  # whose procedures are registered by the import
+
+
+def by_hand(**options: Any) -> Callable[[Procedure], Procedure]:
+    """For a procedure that tests start by hand, and whose rule is judged as if a timer had started it."""
+    return background_task(every_unit="never", cancel_on_manual_failure=True, **options)
 
 
 @schedule_often(every=10)
@@ -24,59 +32,59 @@ def ticks(ar: Any) -> None:
     ar.info("tick")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def fails(ar: Any) -> None:
     ar.info("before the failure")
     raise ValueError("no such shelf")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def warns(ar: Any) -> None:
     raise Warning("the shop is closed")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def kills_itself(ar: Any) -> None:
     ar.info("last words")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def leaves(ar: Any) -> None:
     ar.info("going")
     ctypes.CDLL(None).exit(7)  # as a C library may do it
 
 
-@background_task(every_unit="never")
+@by_hand()
 def leaves_well(ar: Any) -> None:
     ar.info("nobody will know")
     os._exit(0)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def fails_with_a_nul(ar: Any) -> None:
     raise ValueError("a\0b")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def dies_after_a_nul(ar: Any) -> None:
     ar.info("a\0b")
     os.write(1, b"c\0d\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def dumps_core(ar: Any) -> None:
     os.abort()
 
 
-@background_task(every_unit="never", timeout=2)
+@by_hand(timeout=2)
 def takes_too_long(ar: Any) -> None:
     ar.info("this takes a while")
     time.sleep(600)
 
 
-@background_task(every_unit="never", timeout=2)
+@by_hand(timeout=2)
 def is_deaf(ar: Any) -> None:
     """So are its grandchildren, which have a session of their own and another parent than this."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -85,37 +93,37 @@ def is_deaf(ar: Any) -> None:
     time.sleep(600)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def sleeps(ar: Any) -> None:
     time.sleep(600)
 
 
-@background_task(every_unit="never", retries=2)
+@by_hand(retries=2)
 def fails_thrice(ar: Any) -> None:
     ar.info("attempt %d", ar.job.attempt)
     raise ValueError("no such shelf")
 
 
-@background_task(every_unit="never", retries=1)
+@by_hand(retries=1)
 def dies_once(ar: Any) -> None:
     ar.info("attempt %d", ar.job.attempt)
     if ar.job.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@background_task(every_unit="never", cancel_on_failure=False)
+@by_hand(cancel_on_failure=False)
 def may_fail(ar: Any) -> None:
     raise ValueError("never mind")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def eats(ar: Any) -> None:
     held = []
     while True:
         held.append(b"x" * 2**20)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def asks_the_database(ar: Any) -> None:
     from linod_systemd.models import JobRule
 
@@ -125,7 +133,7 @@ def asks_the_database(ar: Any) -> None:
         time.sleep(0.2)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def waits(ar: Any) -> None:
     """Until somebody makes a file."""
     ar.info("waiting")
@@ -133,14 +141,14 @@ def waits(ar: Any) -> None:
         time.sleep(0.1)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def wants_a_file(ar: Any) -> None:
     ar.info("looking for it")
     if not os.path.exists("/var/lib/linod/shop/go"):
         raise ValueError("no such shelf")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def comes_to_an_end(ar: Any) -> None:
     ar.info("working")
     while not ar.stopping:
@@ -148,7 +156,7 @@ def comes_to_an_end(ar: Any) -> None:
     ar.info("tidied up")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def leaves_a_child(ar: Any) -> None:
     subprocess.Popen(["sleep", "300"])
 
@@ -159,35 +167,35 @@ def sleeps_yearly(ar: Any) -> None:
     time.sleep(0 if ar.job.trigger == "catch_up" else 600)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def goes_first(ar: Any) -> None:
     time.sleep(2)
 
 
-@background_task(every_unit="never", run_after=["goes_first"])
+@by_hand(run_after=["goes_first"])
 def goes_second(ar: Any) -> None:
     ar.info("after the first")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def takes_fifteen_seconds(ar: Any) -> None:
     time.sleep(15)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def is_busy_for_a_minute(ar: Any) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         pass
 
 
-@background_task(every_unit="never")
+@by_hand()
 def says_this_and_that(ar: Any) -> None:
     print("printed ✓")
     ar.info("logged")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def says_odd_things(ar: Any) -> None:
     """Bytes that are no text, and what would pass for something else."""
     os.write(1, b"\xff\xfe\x00 bytes\n")
@@ -199,21 +207,21 @@ def says_odd_things(ar: Any) -> None:
     ar.logger.info("extra", extra={"LINOD_JOB": "0", "LINOD_SITE": "default", "PRIORITY": "0"})
 
 
-@background_task(every_unit="never")
+@by_hand()
 def floods(ar: Any) -> None:
     for number in range(200_000):
         ar.info("line %d %s", number, "x" * 80)
     ar.info("%s the end", "y" * 5_000_000)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def logs_a_thousand(ar: Any) -> None:
     for number in range(1000):
         ar.info("line %s %d %s", ar.rule.name, number, "x" * 180)
         time.sleep(0.002)
 
 
-@background_task(every_unit="never")
+@by_hand()
 def writes_rows(ar: Any) -> None:
     from linod_systemd.demo.models import User
 
@@ -223,7 +231,7 @@ def writes_rows(ar: Any) -> None:
         User.objects.create(username=f"{ar.rule.name}-{ar.job.pk}-{number}")
 
 
-@background_task(every_unit="never")
+@by_hand()
 def does_nothing(ar: Any) -> None:
     pass
 
