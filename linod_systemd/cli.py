@@ -280,6 +280,12 @@ def _add_installers(known: argparse._SubParsersAction[argparse.ArgumentParser]) 
     install.add_argument("--directory", help="where its manage.py lies (default: here)")
     install.add_argument("--python", help="its python (default: that of env, venv or .venv in the directory)")
     install.add_argument("--environment-file", help="NAME=value lines for its processes")
+    install.add_argument("--migrate", action="store_true", help="make its tables, without asking")
+    install.add_argument(
+        "--move-database",
+        action="store_true",
+        help="move an SQLite database that lies beside the code into the state folder, without asking",
+    )
     doctor = known.add_parser("doctor", help="what is wrong with this host or site, each with the remedy")
     doctor.add_argument("name", nargs="?", metavar="SITE", help="default: every configured one")
     doctor.add_argument("--json", action="store_true", help="print JSON")

@@ -33,6 +33,10 @@ class DatabaseAway(ConfigurationError):
     """The database cannot be used: it is away, locked, full or not migrated."""
 
 
+class NotMigrated(DatabaseAway):
+    """The database has no tables of ours yet, or has not its columns; `migrate` makes them."""
+
+
 @contextlib.contextmanager
 def explained(site: Site) -> Iterator[None]:
     """Turn what the database says into an error for people.
@@ -45,7 +49,7 @@ def explained(site: Site) -> Iterator[None]:
         raise
     except (DatabaseError, InterfaceError) as error:
         connection.close_if_unusable_or_obsolete()  # what comes next may find the server again
-        raise DatabaseAway(*_explain(site, error)) from error
+        raise _explained(site, error) from error
 
 
 @contextlib.contextmanager
@@ -61,7 +65,7 @@ def reachable(site: Site) -> Iterator[None]:
             missing = missing_file()
             if missing is None:
                 raise
-            raise DatabaseAway(
+            raise NotMigrated(
                 f"the database of site {site.name!r} is away ({missing} does not exist)",
                 f"put it back, or make it: linod --site {site.name} manage migrate",
             ) from error
@@ -118,13 +122,18 @@ def _answers() -> bool:
     return True
 
 
-def _explain(site: Site, error: Exception) -> tuple[str, str]:
+def _explained(site: Site, error: Exception) -> DatabaseAway:
     said = " ".join(str(error).split())
     if NOT_MIGRATED.search(said):
-        return (
+        return NotMigrated(
             f"the database of site {site.name!r} is not migrated ({said})",
             f"linod --site {site.name} manage migrate",
         )
+    return DatabaseAway(*_in_words(site, said))
+
+
+def _in_words(site: Site, said: str) -> tuple[str, str]:
+    """The message for people, and the remedy."""
     if "locked" in said:
         return (
             f"the database of site {site.name!r} is locked by another process ({said})",

@@ -17,6 +17,7 @@ from linod_systemd import (
     conf,
     identity,
     programs,
+    site_folders,
     site_process,
     site_versions,
     systemd,
@@ -170,6 +171,14 @@ def _user(site: Site) -> Iterator[Finding]:
             yield _well(site.name, f"{folder} belongs to {site.user}", owner == account.pw_uid, remedy)
 
 
+def _writable(site: Site) -> Iterator[Finding]:
+    for folder in site.writable:
+        if site_folders.holds_code(site, folder):
+            again = f"sudo linod install-site {site.name}"
+            remedy = f"take it out of `writable` in {conf.site_file(site.name)}; then: {again}"
+            yield Finding(site.name, f"its jobs can write {folder}, which holds its code", False, remedy)
+
+
 def _unseen(site: Site, what: str) -> Finding:
     return Finding(site.name, what, True, f"sudo linod doctor {site.name}", is_seen=False)
 
@@ -254,4 +263,11 @@ def _rules(site: Site) -> Iterator[Finding]:
         yield _well(site.name, "its rules are well", is_well, conf.command(site.name, "status"))
 
 
-SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (_user, _python, _database, _units, _rules)
+SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
+    _user,
+    _writable,
+    _python,
+    _database,
+    _units,
+    _rules,
+)

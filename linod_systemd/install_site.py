@@ -22,16 +22,19 @@ from linod_systemd import (
     site_process,
     systemd,
     trust,
+    unit_health,
     unitnames,
 )
 from linod_systemd.errors import ConfigurationError
-from linod_systemd.terminal import say
+from linod_systemd.terminal import agrees, say
 from linod_systemd.visible import visible_line
 
 VENVS = ("env", "venv", ".venv")
 START_SECONDS = 90.0
 END_SECONDS = 60.0
 MOST_CHARACTERS = 65536
+MOST_DATABASES = 10
+MOST_REASON = 300  # characters
 
 
 def install(options: argparse.Namespace) -> int:
@@ -53,7 +56,7 @@ def install(options: argparse.Namespace) -> int:
             raise ConfigurationError(f"the site {name!r} is new, and --{key} is not given", f"give --{key}")
     if "python" not in values:
         values["python"] = _find_python(Path(values["directory"]))
-    found = _ask(name, values)
+    found = _ask(name, values, options)
     if found["log_directory"]:
         values.setdefault("log_directory", found["log_directory"])
     values.setdefault(
@@ -143,21 +146,72 @@ def _find_python(directory: Path) -> str:
     )
 
 
-def _ask(name: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Load the site as its user, and have it say where it writes."""
+def _ask(name: str, values: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Load the site as its user, and have it say where it writes; its tables are made, its database is moved.
+
+    :raises ConfigurationError: where it does not load, or nobody agrees to what has to be done.
+    """
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder, f"{name}.toml")
         candidate.write_text(_toml(values), encoding="utf-8")
         site = conf.read_site(candidate)
-    command = [site.python, "-m", "linod_systemd.surroundings", site.directory]
-    answer = site_process.ask(site, command)
+    found = _answer(site)
+    for database in found["databases_beside_code"]:
+        _move(site, database, options)
+    if found["to_migrate"]:
+        _migrate(site, found["to_migrate"], options)
+    if found["databases_beside_code"] or found["to_migrate"]:
+        found = _answer(site)
+        if found["databases_beside_code"] or found["to_migrate"]:
+            said = found["to_migrate"] or f"{found['databases_beside_code'][0]} lies beside the code"
+            raise ConfigurationError(f"it is still so: {said}", "see what the commands above have said")
+    return {key: found[key] for key in ("log_directory", "writable")}
+
+
+def _answer(site: conf.Site) -> dict[str, Any]:
+    """:raises ConfigurationError: where the site does not load, or its answer is none."""
+    answer = site_process.ask(site, [site.python, "-m", "linod_systemd.surroundings", site.directory])
     if answer.code != 0:
         said = (answer.stderr.strip() or "nothing").splitlines()[-1]
         raise ConfigurationError(
-            visible_line(f"the site {name!r} does not load as {site.user}; it says: {said:.300}"),
+            visible_line(f"the site {site.name!r} does not load as {site.user}; it says: {said:.300}"),
             conf.as_user(site, site.python, "manage.py", "check", folder=site.directory),
         )
     return _believed(site, answer.stdout)
+
+
+def _migrate(site: conf.Site, reason: str, options: argparse.Namespace) -> None:
+    """Make the tables of the site, as its user.
+
+    :raises ConfigurationError: where nobody agrees, or it fails.
+    """
+    command = [site.python, "-m", "linod_systemd.surroundings", site.directory, "--migrate"]
+    by_hand = conf.as_user(site, site.python, "manage.py", "migrate", folder=site.directory)
+    say(f"the site says: {reason}")
+    if not (options.migrate or agrees(f"Make its tables now, as {site.user}, by migrate?")):
+        raise ConfigurationError(
+            f"the database of {site.name!r} has no tables yet", f"--migrate, or: {by_hand}"
+        )
+    if site_process.relay(site, command, site_process.LONG) != 0:
+        raise ConfigurationError(f"the tables of {site.name!r} could not be made", by_hand)
+
+
+def _move(site: conf.Site, database: str, options: argparse.Namespace) -> None:
+    """Move an SQLite database into the state folder, as the site's user; a link stays in its place.
+
+    :raises ConfigurationError: where nobody agrees, or it fails.
+    """
+    folder = site.state_directory
+    say(f"the database {database!r} lies beside the code, and jobs that may write there could write the code")
+    question = f"Move it to {folder} now (a link stays; stop the site's web server first)?"
+    if not (options.move_database or agrees(question)):
+        raise ConfigurationError(
+            f"the database {database!r} lies beside the code",
+            "stop the site's processes and give --move-database, or name a folder without code in DATABASES",
+        )
+    command = [site.python, "-m", "linod_systemd.move_database", database, str(folder)]
+    if site_process.relay(site, command, site_process.LONG) != 0:
+        raise ConfigurationError(f"the database {database!r} was not moved", "see above")
 
 
 def _believed(site: conf.Site, answer: str) -> dict[str, Any]:
@@ -170,10 +224,14 @@ def _believed(site: conf.Site, answer: str) -> dict[str, Any]:
     try:
         found = json.loads(answer)
         log, writable = found["log_directory"], found["writable"]
+        beside, to_migrate = found["databases_beside_code"], found["to_migrate"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"the site's answer is unusable ({error!s:.100})"
         raise ConfigurationError(what, "install it anew") from error
-    if not isinstance(writable, list) or not all(isinstance(name, str) for name in [log or "", *writable]):
+    lists = [writable, beside]
+    if not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists) or not (
+        isinstance(log, str | None) and isinstance(to_migrate, str)
+    ):
         raise ConfigurationError("the site's answer is no list of folders", "install it anew")
     others = [one for one in conf.configured_sites() if one.name != site.name]
     believed = []
@@ -187,6 +245,8 @@ def _believed(site: conf.Site, answer: str) -> dict[str, Any]:
     return {
         "log_directory": log if log in believed else None,
         "writable": [folder for folder in writable if folder in believed],
+        "databases_beside_code": beside[:MOST_DATABASES],
+        "to_migrate": to_migrate[:MOST_REASON],
     }
 
 
@@ -208,9 +268,32 @@ def _start(site: conf.Site) -> int:
         if time.monotonic() > deadline:
             raise ConfigurationError(f"{supervisor} does not start", f"see: journalctl -u {supervisor}")
         time.sleep(0.2)
+    _await_timers(site, deadline)
     status = conf.command(site.name, "status")
     say(f"{site.name} is installed; see: systemctl list-timers '{site.unit_prefix}*'; {status}")
     return code
+
+
+def _await_timers(site: conf.Site, deadline: float) -> None:
+    """Wait until systemd has the timers of the rules that the supervisor has set up.
+
+    :raises ConfigurationError: where they do not come, with what is wrong.
+    """
+    while True:
+        troubles = unit_health.of_site(site) if _is_settled(site) else []
+        if not troubles and _is_settled(site) and site.rules_file.exists():
+            return
+        if time.monotonic() > deadline:
+            what, remedy = "its timers are not there", f"see: journalctl -u linod-generate@{site.name}"
+            if troubles:
+                what, remedy = troubles[0].what, troubles[0].remedy
+            raise ConfigurationError(f"{site.name}: {what}", remedy)
+        time.sleep(0.2)
+
+
+def _is_settled(site: conf.Site) -> bool:
+    """Whether no change of its rules is on its way to systemd."""
+    return not any(site.request_directory.iterdir()) and not unit_health.is_being_generated(site)
 
 
 COMMANDS = {"install-site": install, "uninstall-site": uninstall}

@@ -39,6 +39,8 @@ def problem_of(site: conf.Site, folder: str, others: Iterable[conf.Site]) -> str
         return "is no plain absolute path"
     if os.path.realpath(folder) != os.path.normpath(folder):
         return f"is a link to {os.path.realpath(folder)!r}"
+    if holds_code(site, folder):
+        return "holds the code of the site"
     for tree in SYSTEM:
         if _is_within(folder, tree):
             return f"lies in {tree}, which belongs to the system"
@@ -53,6 +55,11 @@ def problem_of(site: conf.Site, folder: str, others: Iterable[conf.Site]) -> str
     if status.st_uid != pwd.getpwnam(site.user).pw_uid:
         return f"does not belong to {site.user}"
     return ""
+
+
+def holds_code(site: conf.Site, folder: str) -> bool:
+    """Whether who may write the folder could write code of the site, as far as SITE.toml tells."""
+    return any(_is_within(place, folder) for place in (site.directory, os.path.dirname(site.python)))
 
 
 def _places(site: conf.Site) -> tuple[str, ...]:

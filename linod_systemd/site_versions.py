@@ -16,7 +16,7 @@ from pathlib import Path
 from linod_systemd import conf, site_process, systemd, unitnames
 from linod_systemd.conf import Site
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.terminal import say
+from linod_systemd.terminal import agrees, say
 from linod_systemd.visible import visible_line
 
 ASK = "from importlib.metadata import version; print(version('linod-systemd'))"
@@ -91,8 +91,8 @@ def _update(found: SiteVersion, options: argparse.Namespace) -> bool:
     """Whether the site has root's version now."""
     site = found.site
     say(f"{site.name}: its linod-systemd is {found.its}, root's {mine()}")
-    may_ask = sys.stdin.isatty() and sys.stdout.isatty()
-    if found.owner == "root" or not (options.yes or (may_ask and _agrees(found))):
+    question = f"Bring {site.name} up to date now, as the user {found.owner}?"
+    if found.owner == "root" or not (options.yes or agrees(question)):
         say(f"to bring it up to date: {found.remedy}")
         return False
     code = site_process.relay(replace(site, user=found.owner), found.update, site_process.LONG)
@@ -103,8 +103,3 @@ def _update(found: SiteVersion, options: argparse.Namespace) -> bool:
     if systemd.is_running():
         systemd.systemctl("try-restart", unitnames.supervisor(site.name), check=False)
     return True
-
-
-def _agrees(found: SiteVersion) -> bool:
-    answer = input(f"Bring {found.site.name} up to date now, as the user {found.owner}? [Y/n] ")
-    return answer.strip().lower() in ("", "y", "yes")

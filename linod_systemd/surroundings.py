@@ -1,23 +1,28 @@
 """What a site says of itself, for its SITE.toml: ``python -m linod_systemd.surroundings DIRECTORY``, run as
-its user. The answer is one JSON object on stdout; what the site prints as it loads goes to stderr."""
+its user. The answer is one JSON object on stdout; what the site prints as it loads goes to stderr.
+
+With ``--migrate`` it makes the tables of the database, and answers nothing.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 
 def surroundings() -> dict[str, Any]:
-    """Where its log lies, if it has a folder for it, and the folders that it writes into."""
-    import django
+    """Where its log lies, if it has a folder for it; the folders that it writes into, but for those that hold
+    code; the SQLite databases that lie beside code; why its tables are to be made, or nothing.
+
+    :raises SystemExit: where linod_systemd is none of its apps, or the database is away.
+    """
+    from django.apps import apps
     from django.conf import settings
     from django.db import connections
-
-    django.setup()
-    from django.apps import apps
 
     from linod_systemd import conf, database
 
@@ -25,28 +30,67 @@ def surroundings() -> dict[str, Any]:
         raise SystemExit(
             "linod_systemd is none of its apps: add it to INSTALLED_APPS (Lino: get_installed_plugins)"
         )
+    to_migrate = ""
     try:
         with database.reachable(conf.this_site()):
             apps.get_model("linod_systemd", "JobRule").objects.exists()
+    except database.NotMigrated as error:
+        to_migrate = error.message
     except database.DatabaseAway as error:
-        raise SystemExit(f"{error.message}; manage.py migrate makes its tables") from error
+        raise SystemExit(str(error)) from error
+    code = [os.getcwd(), *_code()]
     writable = [Path(settings.MEDIA_ROOT)] if settings.MEDIA_ROOT else []
+    beside = []
     for connection in connections.all():
         name = str(connection.settings_dict["NAME"])
         if connection.vendor == "sqlite" and name.startswith("/"):
-            writable.append(Path(name).parent)
+            if _holds(Path(name).resolve().parent, code):
+                beside.append(name)
+            else:
+                writable.append(Path(name).resolve().parent)
     lino = getattr(settings, "SITE", None)
     log = Path(lino.site_dir) / "log" if lino is not None else None
     return {
         "log_directory": str(log) if log is not None and log.is_dir() else None,
-        "writable": sorted({str(folder) for folder in writable if folder.is_dir()}),
+        "writable": sorted({str(one) for one in writable if one.is_dir() and not _holds(one, code)}),
+        "databases_beside_code": beside,
+        "to_migrate": to_migrate,
     }
 
 
-if __name__ == "__main__":
+def _code() -> Iterator[str]:
+    """Where the code of the site lies: its settings, its apps, its python."""
+    from django.apps import apps
+    from django.conf import settings
+
+    yield sys.prefix
+    yield os.path.dirname(sys.modules[settings.SETTINGS_MODULE].__file__ or sys.prefix)
+    yield from (config.path for config in apps.get_app_configs())
+
+
+def _holds(folder: Path, code: list[str]) -> bool:
+    """Whether who may write the folder could write code of the site."""
+    return any(Path(place).resolve().is_relative_to(folder.resolve()) for place in code)
+
+
+def main(directory: str, *words: str) -> None:
+    """Load the site in its directory, and answer, or migrate."""
     answer = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    os.chdir(sys.argv[1])
-    sys.path.insert(0, sys.argv[1])
+    if not words:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    os.chdir(directory)
+    sys.path.insert(0, directory)
+    import django
+
+    django.setup()
+    if words == ("--migrate",):
+        from django.core.management import call_command
+
+        call_command("migrate")
+        return
     with os.fdopen(answer, "w", encoding="utf-8") as file:
         json.dump(surroundings(), file)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -19,6 +19,13 @@ def is_read_by_people() -> bool:
     return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
+def agrees(question: str) -> bool:
+    """Ask a person at the terminal, who agrees by Enter; False where nobody is there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return input(f"{visible_line(question)} [Y/n] ").strip().lower() in ("", "y", "yes")
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
     """Print a table: coloured in a terminal, plain in a pipe."""
     if not rows:

@@ -102,7 +102,7 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
     rule_of = {unitnames.timer(site.unit_prefix, name): name for name in due or ()}
     if due is None:
         rule_of = dict.fromkeys(upheld_timers(site), "")
-    elif _oldest_request(site) > 0 or _is_being_generated(site):
+    elif _oldest_request(site) > 0 or is_being_generated(site):
         return  # the units are about to be what the rules say
     timers = list(rule_of)
     services = [f"{timer.removesuffix('.timer')}.service" for timer in timers]
@@ -122,7 +122,8 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
             yield Trouble(what, generate(site), rule)
 
 
-def _is_being_generated(site: Site) -> bool:
+def is_being_generated(site: Site) -> bool:
+    """Whether root's side is writing its units now."""
     unit = f"linod-generate@{site.name}.service"
     shown = systemd.properties(unit, ["ActiveState"], per_user=not site.configured)
     return shown.get("ActiveState") == "activating"

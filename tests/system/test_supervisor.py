@@ -10,6 +10,7 @@ from tests.machine import Machine
 from tests.system.support import active_timers, await_supervisor, ended_job, failed_units, jobs, rules, show
 
 UNIT = "linod-supervisor@default.service"
+RELOAD_FAILED = "reload failed, the old code serves on"
 SHOPS = "linod-supervisor@shop.service"
 
 
@@ -78,7 +79,7 @@ def test_reload_of_broken_code_keeps_the_old_and_says_so(shop: Machine) -> None:
 def test_reloads_in_a_row_with_a_broken_one_among_them(shop: Machine) -> None:
     """A successor pings as soon as it is the main process: no watchdog, and the last good code serves.
 
-    The reloads follow each other faster than a supervisor pings, and last together longer than the watchdog waits.
+    The reloads follow each other faster than a supervisor pings, and last together longer than its watchdog.
     """
     code, broken = "/srv/shop/shop/procedures.py", "import no_such_module"
     shop.write(f"/etc/systemd/system/{SHOPS}.d/soon.conf", "[Service]\nWatchdogSec=8\n")
@@ -88,8 +89,7 @@ def test_reloads_in_a_row_with_a_broken_one_among_them(shop: Machine) -> None:
         _serves_anew(shop, number)
         if number == 3:
             shop.sh(f"echo '{broken}' >> {code} && systemctl reload {SHOPS}")
-            failed = "reload failed, the old code serves on"
-            shop.poll(lambda: failed in show(shop, SHOPS, "StatusText"), 40, "the status to say so")
+            shop.poll(lambda: RELOAD_FAILED in show(shop, SHOPS, "StatusText"), 40, "the status to say so")
             shop.sh(f"cat /root/good.py > {code}")
     process = show(shop, SHOPS, "MainPID")
     pings = {show(shop, SHOPS, "WatchdogTimestampMonotonic")}
