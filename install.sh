@@ -110,7 +110,7 @@ build_wheels() {
     # --use-pep517: sdnotify and systemd-python have no pyproject.toml, and a venv no `wheel` of its own.
     quietly "$pip" wheel --require-hashes --no-deps --no-build-isolation --use-pep517 --wheel-dir "$1" -r $PINNED
     # The builder writes nothing into the checkout.
-    quietly "$pip" wheel --no-deps --no-build-isolation --wheel-dir "$1" .
+    quietly "$pip" wheel --no-deps --no-build-isolation --no-cache-dir --wheel-dir "$1" .
 }
 
 # Install the wheels of the folder $1. Only now, with everything at hand, the running installation is touched.
@@ -372,14 +372,36 @@ set_up_tests() {
     quietly .venv/bin/python -m pip install --use-pep517 --editable '.[test]'
 }
 
+# All folders of a run lie in one, and its processes name it: what is left of them at its end is told, and ended.
+begin_run() {
+    TMPDIR=$(mktemp -d /tmp/linod-test.XXXX)
+    export TMPDIR LINOD_TEST_RUN=$TMPDIR
+    cut -d' ' -f5 /proc/self/mountinfo >"$TMPDIR/mounts"
+    trap end_run EXIT
+}
+
+end_run() {
+    local code=$?
+    trap - EXIT
+    .venv/bin/python -B tests/leftovers.py "$LINOD_TEST_RUN" || code=1
+    exit $code
+}
+
 do_test() {
     need_root test
     set_up_tests
+    if [ "${1:-}" = --long ]; then packages "${LONG_TEST_PACKAGES[@]}"; fi
+    begin_run
     if [ "${1:-}" = --long ]; then
-        packages "${LONG_TEST_PACKAGES[@]}"
-        exec .venv/bin/python -m pytest -m long "${@:2}"
+        .venv/bin/python -m pytest -m long "${@:2}"
+        return
     fi
-    if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
+    if [ $# -gt 0 ]; then
+        .venv/bin/python -m pytest "$@"
+        return
+    fi
+    # A root of the other Debian is made before any test has a time limit, and kept.
+    quietly .venv/bin/python -B tests/machine.py
     FAILED=0 SUMMARY=()
     step ruff .venv/bin/python -m ruff check .
     step format .venv/bin/python -m ruff format --check .
@@ -388,6 +410,7 @@ do_test() {
     step unit .venv/bin/python -m pytest -q -n 2 tests/unit
     # A file's tests may share a site: they stay together.
     step integration .venv/bin/python -m pytest -q -n 2 --dist loadfile tests/integration
+    step elsewhere .venv/bin/python -B tests/elsewhere.py
     step system .venv/bin/python -m pytest -q -n 2 tests/system
     printf '%s\n' '' "${SUMMARY[@]}"
     return $FAILED

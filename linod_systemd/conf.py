@@ -217,6 +217,19 @@ def find_site(name: str | None = None, *, changes: bool = False) -> Site:
     path = site_file(check_site_name(wanted))
     if path.exists() or wanted != "default":
         return read_site(path)  # or tells what is missing
+    return demo_site() if name else demo_by_default()
+
+
+def demo_by_default() -> Site:
+    """The embedded demo site, where nobody named a site.
+
+    :raises ConfigurationError: where another one is meant: this is the folder of a project.
+    """
+    if os.geteuid() != 0 and "LINOD_SITE" not in os.environ and os.path.exists("manage.py"):
+        raise ConfigurationError(
+            "this folder has a manage.py, and DJANGO_SETTINGS_MODULE is not set",
+            "export DJANGO_SETTINGS_MODULE=… as manage.py has it; for the demo site, go to another folder",
+        )
     return demo_site()
 
 

@@ -25,7 +25,15 @@ def sites(name: str | None) -> tuple[list[conf.Site], list[LinodError]]:
     if os.geteuid() == 0:
         return [] if any(conf.config_directory().glob("*.toml")) else [conf.demo_site()], []
     settings = os.environ.get("DJANGO_SETTINGS_MODULE", conf.DEMO_SETTINGS)
-    return [conf.demo_site() if settings == conf.DEMO_SETTINGS else conf.site_of_settings(settings)], []
+    if settings != conf.DEMO_SETTINGS:
+        return [conf.site_of_settings(settings)], []
+    site = conf.demo_by_default()
+    if not site.rules_file.exists():
+        raise ConfigurationError(
+            "you have no site, and the demo site is not set up",
+            "export DJANGO_SETTINGS_MODULE=… for yours; for the demo: linod manage migrate && linod setup",
+        )
+    return [site], []
 
 
 def site_of_file(path: Path, name: str | None) -> conf.Site:

@@ -6,6 +6,9 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.machine import SUITES, other_suite
+
+OTHER = f"debian{next(version for version, suite in SUITES.items() if suite == other_suite())}"
 LONG_SECONDS = 590  # a part of the long tests; the quick ones have the limit of pyproject.toml
 
 
@@ -14,8 +17,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--storm-seed", type=int, metavar="SEED", help="repeat this storm")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        on_other = f"[{OTHER}" in item.name
+        is_elsewhere = item.get_closest_marker("elsewhere") is not None
+        if (on_other and not is_elsewhere and not item.get_closest_marker("both")) or (
+            is_elsewhere and not on_other
+        ):
+            item.add_marker(pytest.mark.long)
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 

@@ -16,6 +16,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -396,7 +397,7 @@ def _apt_transport() -> str:
 
 
 def host_root(*versions: str) -> Path:
-    """This host's own root, where it is one of these versions of Debian; or else a plain Debian 12."""
+    """This host's own root, where it is one of these versions of Debian; else a plain root of the first."""
     release = platform.freedesktop_os_release()
     fits = release.get("ID") == "debian" and release.get("VERSION_ID") in versions
     # What is mounted on its own (/var, /usr) is not in an overlay of /.
@@ -405,7 +406,22 @@ def host_root(*versions: str) -> Path:
     options = "-o lowerdir=/,upperdir=u,workdir=w"
     if fits and whole and _succeeds("unshare", "--mount", "sh", "-c", f"{probe} {options}"):
         return Path("/")
-    return debian("bookworm")
+    return debian(SUITES[versions[0]])
+
+
+SUITES = {"12": "bookworm", "13": "trixie"}
+
+
+def own_suite() -> str:
+    """The release of Debian that the tests have without a root of their own: this host's, or bookworm."""
+    release = platform.freedesktop_os_release()
+    version = release.get("VERSION_ID", "") if release.get("ID") == "debian" else ""
+    return SUITES.get(version, "bookworm")
+
+
+def other_suite() -> str:
+    """The other release that we support."""
+    return next(suite for suite in SUITES.values() if suite != own_suite())
 
 
 def cache_directory() -> Path:
@@ -432,7 +448,12 @@ def _debootstrap(suite: str, root: Path) -> None:
     include = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,git"
     # Namespaces of its own: it mounts /proc and starts processes, and may be interrupted.
     own = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
-    command = ["debootstrap", "--variant=minbase", f"--include={include}", suite, str(making), mirror]
+    packages = (
+        cache_directory() / f"{suite}.packages"
+    )  # kept where it fails: the next time goes on from there
+    packages.mkdir(exist_ok=True)
+    options = ["--variant=minbase", f"--include={include}", f"--cache-dir={packages}"]
+    command = ["debootstrap", *options, suite, str(making), mirror]
     try:
         shutil.rmtree(making, ignore_errors=True)
         done = subprocess.run([*own, *command], capture_output=True, text=True, preexec_fn=_die_with_parent)
@@ -440,6 +461,7 @@ def _debootstrap(suite: str, root: Path) -> None:
             raise MachineError(f"debootstrap of {suite} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         (making / "etc/apt/sources.list").write_text(f"deb {mirror} {suite} main\n")
         making.rename(root)
+        shutil.rmtree(packages)
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
@@ -460,3 +482,18 @@ def debian_mirror() -> str:
         if (origin, label) == ("Debian", "Debian"):
             return uri
     raise MachineError("apt knows no mirror of Debian: run apt-get update")
+
+
+def main() -> int:
+    """Make the roots that the quick tests boot, where they are not there yet."""
+    try:
+        for root in (host_root(*SUITES), debian(other_suite())):
+            print(root)
+    except MachineError as error:
+        print(f"tests/machine.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

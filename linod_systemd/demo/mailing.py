@@ -13,7 +13,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
-from django.core.mail import EmailMessage, get_connection
+from django.core import mail
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
@@ -48,7 +49,7 @@ def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logge
         return
     sent = refused = unknown = hang_ups = 0
     trouble = ""
-    connection = get_connection()
+    connection = _mailer()
     try:
         for user, messages in waiting:
             connection.open()  # before anything is marked; does nothing while it is open
@@ -84,9 +85,8 @@ def _send(connection: BaseEmailBackend, user: User, messages: list[Message]) -> 
 
     :raises OSError: where the server takes nothing at all.
     """
-    mail = _compose(connection, user, messages)
     try:
-        mail.send()
+        connection.send_messages([_compose(user, messages)])
     except (smtplib.SMTPException, ValueError) as error:
         if _is_unknown(error):
             return error
@@ -111,11 +111,19 @@ def _is_unknown(error: BaseException) -> bool:
     return any(frame.f_code is smtplib.SMTP.data.__code__ for frame in frames)
 
 
-def _compose(connection: BaseEmailBackend, user: User, messages: list[Message]) -> EmailMessage:
+def _mailer() -> BaseEmailBackend:
+    """The site's mailer: Django 6.1 names it so, and warns of the name before."""
+    if hasattr(mail, "mailers"):
+        mailer: BaseEmailBackend = mail.mailers.default
+        return mailer
+    return mail.get_connection()
+
+
+def _compose(user: User, messages: list[Message]) -> EmailMessage:
     subject = messages[0].subject if len(messages) == 1 else f"{len(messages)} messages"
     parts = [f"{message.subject}\n\n{message.body}".strip() for message in messages]
     body = messages[0].body if len(messages) == 1 else "\n\n----\n\n".join(parts)
-    return EmailMessage(" ".join(subject.split()), body, to=[user.email], connection=connection)
+    return EmailMessage(" ".join(subject.split()), body, to=[user.email])
 
 
 def _for_each(action: Callable[[Message], None], messages: list[Message]) -> None:

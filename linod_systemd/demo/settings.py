@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import django
 from django.utils.functional import SimpleLazyObject
 
 from linod_systemd import conf
@@ -71,12 +72,20 @@ USE_TZ = True
 TIME_ZONE = zone_name()
 LANGUAGE_CODE = "en"
 
-EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
-EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
-EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
-EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = os.environ.get("EMAIL_USE_TLS", "") == "1"
-EMAIL_TIMEOUT = 20
+_mailer = {
+    "host": os.environ.get("EMAIL_HOST", "localhost"),
+    "port": int(os.environ.get("EMAIL_PORT", "25")),
+    "username": os.environ.get("EMAIL_HOST_USER", ""),
+    "password": os.environ.get("EMAIL_HOST_PASSWORD", ""),
+    "use_tls": os.environ.get("EMAIL_USE_TLS", "") == "1",
+    "timeout": 20,
+}
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": _mailer}}
+else:
+    EMAIL_HOST, EMAIL_PORT = _mailer["host"], _mailer["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mailer["username"], _mailer["password"]
+    EMAIL_USE_TLS, EMAIL_TIMEOUT = _mailer["use_tls"], _mailer["timeout"]
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "linod@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

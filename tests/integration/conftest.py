@@ -9,6 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
+import django
 import pytest
 from aiosmtpd.controller import Controller
 from django.test import override_settings
@@ -104,17 +105,24 @@ class MailServer:
         return "250 OK"
 
 
+def mailed_by(port: int, timeout: float = 5) -> override_settings:
+    """Settings by which mail goes to a server; pytest-django sets a backend that only remembers."""
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION < (6, 1):
+        return override_settings(
+            EMAIL_BACKEND=backend, EMAIL_HOST="127.0.0.1", EMAIL_PORT=port, EMAIL_TIMEOUT=timeout
+        )
+    options = {"host": "127.0.0.1", "port": port, "timeout": timeout}
+    return override_settings(MAILERS={"default": {"BACKEND": backend, "OPTIONS": options}})
+
+
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
     """A mail server that runs, and that Django's SMTP backend is set to."""
     server = MailServer()
     server.start()
-    # pytest-django sets a backend that only remembers.
-    backend = "django.core.mail.backends.smtp.EmailBackend"
     try:
-        with override_settings(
-            EMAIL_BACKEND=backend, EMAIL_HOST="127.0.0.1", EMAIL_PORT=server.port, EMAIL_TIMEOUT=5
-        ):
+        with mailed_by(server.port):
             yield server
     finally:
         server.stop()

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
-from django.test import Client, override_settings
+from django.test import Client
 from django.utils import timezone
 
 from linod_systemd import conf, execute
@@ -18,7 +18,7 @@ from linod_systemd.demo.models import MailMode, Message, Problem, User
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.tasks import Tasks
-from tests.integration.conftest import MailServer, Run
+from tests.integration.conftest import MailServer, Run, mailed_by
 from tests.integration.demo_rows import user, write
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def test_a_server_that_never_answers_does_not_hold_up_the_job(run: Run, mail_ser
     write(user("anna"))
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
-        with override_settings(EMAIL_PORT=port, EMAIL_TIMEOUT=0.2), pytest.raises(Warning, match="timed out"):
+        with mailed_by(port, timeout=0.2), pytest.raises(Warning, match="timed out"):
             run(OFTEN)
     run(OFTEN)
     assert mail_server.recipients() == ["anna@example.org"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.machine import SOURCE, Machine, Workshop, debian, host_root
+from tests.machine import SOURCE, SUITES, Machine, Workshop, debian, host_root, own_suite
 from tests.system.lino import add_lino, manage
 from tests.system.support import add_shop, add_shops_code, await_supervisor
 
-# Debian 12 (systemd 252) is this host's own root where it is one; Debian 13 (257) is a plain one.
+# Debian 12 (systemd 252) and 13 (257): the one is this host's own root, where it can be; the other a plain one.
 BASES: dict[str, Callable[[], Path]] = {
-    "debian12": lambda: host_root("12"),
-    "debian13": lambda: debian("trixie"),
+    f"debian{version}": partial(host_root, version) if suite == own_suite() else partial(debian, suite)
+    for version, suite in SUITES.items()
 }
 
 
@@ -25,7 +26,7 @@ def workshop() -> Iterator[Workshop]:
         yield made
 
 
-@pytest.fixture(scope="session", params=["debian12", pytest.param("debian13", marks=pytest.mark.long)])
+@pytest.fixture(scope="session", params=sorted(BASES))  # what is long of it: tests/conftest.py
 def base(request: pytest.FixtureRequest) -> Path:
     return BASES[request.param]()
 

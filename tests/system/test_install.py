@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import CHECKOUT, SOURCE, Machine, Workshop
+from tests.machine import CHECKOUT, SOURCE, SUITES, Machine, Workshop, debian
 from tests.system.support import active_timers, failed_units, jobs, rules
 
 OURS = f"find / -xdev -path {SOURCE} -prune -o -name '*linod*' -print | sort"
@@ -51,6 +51,46 @@ def test_from_the_commit_before_it_upgrades(workshop: Workshop, base: Path) -> N
         assert failed_units(machine) == []
 
 
+MINIMAL = (
+    "apt-get purge -y -qq dbus dbus-daemon python3 python3-venv 'libpython3*'; apt-get autoremove -y -qq"
+)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(580)
+@pytest.mark.parametrize("suite", SUITES.values())
+def test_on_a_minimal_debian_that_runs_no_bus(workshop: Workshop, suite: str) -> None:
+    """With git and nothing else: what apt installs then is not started by itself."""
+    with Machine(workshop, debian(suite)) as machine:
+        machine.sh(f"{MINIMAL}; apt-get install -y -qq --no-install-recommends systemd-sysv git")
+        layer = machine.snapshot()
+    with Machine(workshop, debian(suite), [layer]) as machine:
+        assert machine.sh("ls /run/dbus/system_bus_socket", check=False) == ""
+        machine.sh(f"cd {SOURCE} && ./install.sh", timeout=400)
+        assert len(active_timers(machine)) == 7
+        assert machine.run("linod", "status").returncode == 0
+        machine.sh("linod-run clear_seen_messages")
+        assert failed_units(machine) == []
+
+
+@pytest.mark.long
+def test_a_failed_installation_says_what_is_there_and_what_is_not(workshop: Workshop, base: Path) -> None:
+    with Machine(workshop, base) as machine:
+        machine.sh(f"cp -r {SOURCE} /root/new && rm -rf /root/new/.venv /root/new/.git")
+        machine.sh("echo 'raise SystemExit(\"it is broken\")' >> /root/new/linod_systemd/supervisor.py")
+        done = machine.run("sh", "-c", "cd /root/new && ./install.sh", check=False, timeout=380)
+        assert done.returncode == 1
+        said = [" ".join(line.split()) for line in done.stderr.splitlines()]
+        for line in (
+            "linod-supervisor@default.service does not start; see: journalctl",
+            "there: the programs in /opt/linod",
+            "there: the system bus",
+            "there: a site in /etc/linod",
+            "not there: linod-supervisor@default.service, active",
+        ):
+            assert any(line in one for one in said), (line, said)
+
+
 def test_uninstall_keeps_the_data_and_purge_leaves_no_file(
     machine: Machine, workshop: Workshop, base: Path
 ) -> None:
@@ -84,6 +124,32 @@ def test_an_upgrade_that_does_not_run_leaves_the_old_version_running(machine: Ma
     machine.sh("linod-run clear_seen_messages")
     assert len(jobs(machine, "clear_seen_messages")) == 2
     assert not machine.sh("ls -d /opt/linod.before 2>/dev/null", check=False)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(580)
+def test_sites_are_brought_up_to_date_as_their_users(machine: Machine) -> None:
+    """An environment of an older version: install.sh says so, doctor says so, update-sites mends it."""
+    older = "sed 's/^RELEASE = .*/RELEASE = \"0.0.9\"/' -i build_version.py"
+    machine.sh(
+        f"cp -r {SOURCE} /srv/older && cd /srv/older && rm -rf .git .venv && {older} && chown -R shop /srv/older"
+    )
+    pip = "env/bin/pip install --quiet --find-links /opt/linod/wheels"
+    machine.sh(f"cd /srv/shop && runuser -u shop -- sh -c 'python3 -m venv env && {pip} /srv/older'")
+    machine.write(
+        "/etc/linod/shop.toml",
+        'user = "shop"\nsettings = "shop.settings"\npython = "/srv/shop/env/bin/python"\ndirectory = "/srv/shop"\n',
+    )
+    machine.sh("linod --site shop manage migrate -v0 && linod-generate-units && systemctl daemon-reload")
+    said = machine.run("sh", "-c", f"cd {SOURCE} && ./install.sh", timeout=400)
+    assert "shop: its linod-systemd is 0.0.9, root's 0.1.0" in said.stdout
+    doctor = machine.sh("linod doctor shop", check=False)
+    assert "WRONG   shop: its linod-systemd is 0.0.9, root's 0.1.0" in doctor
+    assert machine.run("linod", "update-sites", check=False).returncode == 1, "nobody was there to agree"
+    done = machine.run("linod", "update-sites", "--yes")
+    assert "shop: its linod-systemd is 0.1.0" in done.stdout
+    assert machine.sh("stat -c %U /srv/shop/env/lib/python3*/site-packages/linod_systemd").strip() == "shop"
+    assert "ok      shop: its linod-systemd is 0.1.0" in machine.sh("linod doctor shop", check=False)
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.machine import CHECKOUT, SOURCE, Machine, Workshop
+from tests.machine import CHECKOUT, Machine
 from tests.system.support import jobs
 
 PAGE = (CHECKOUT / "docs/own-site.md").read_text(encoding="utf-8")
@@ -24,6 +24,7 @@ def install_here(block: str) -> str:
     return block.replace("./install.sh\n", "")
 
 
+@pytest.mark.elsewhere
 def test_the_page_from_its_first_line_to_its_last(machine: Machine) -> None:
     blocks = typed_blocks()
     assert "./install.sh" in blocks[0] and len(blocks) == 6

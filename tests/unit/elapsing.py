@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-NEXT = re.compile(r"(?:Next elapse|Iter\. #\d+): \w+ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC$", re.MULTILINE)
+NEXT = re.compile(
+    r"(?:Next elapse|Iter(?:\.|ation) #\d+): \w+ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC$", re.MULTILINE
+)
 IN_UTC = re.compile(r"\(in UTC\): \w+ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC$", re.MULTILINE)
 
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
@@ -37,5 +39,8 @@ def elapses(lines: Sequence[str], now: datetime, number: int, zone: str = "UTC")
         env={**os.environ, "TZ": zone, "LC_ALL": "C"},
     )
     assert done.returncode == 0, done.stderr
+    if zone != "UTC" and "(in UTC)" not in done.stdout:
+        # Of a zone that is UTC by another name for good, as newer time zones have Morocco, no line says it.
+        return elapses(lines, now, number)
     pattern = NEXT if zone == "UTC" else IN_UTC
     return sorted({datetime.fromisoformat(text).replace(tzinfo=UTC) for text in pattern.findall(done.stdout)})

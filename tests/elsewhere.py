@@ -1,0 +1,38 @@
+"""The tests that need no machine of their own, on the other Debian: in a plain root of it, booted.
+
+``python -B tests/elsewhere.py``; the arguments go to pytest. It has that Debian's python, systemd and time
+zones, and the newest Django for that python.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.machine import SOURCE, Machine, MachineError, Workshop, debian, other_suite  # noqa: E402
+
+HERE = "/root/checkout"
+LISTED = "git -c safe.directory='*' ls-files --cached --others --exclude-standard -z"
+COPY = f"mkdir {HERE} && cd {SOURCE} && {LISTED} | tar -c --null -T - | tar -x -C {HERE}"
+# What Django will remove is an error here: this has the newest.
+TESTS = "-q -n 2 --dist loadfile -W error::DeprecationWarning:linod_systemd tests/unit tests/integration"
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code of pytest."""
+    try:
+        with Workshop() as workshop, Machine(workshop, debian(other_suite())) as machine:
+            machine.sh(COPY)
+            command = f"cd {HERE} && ./install.sh test {shlex.join(arguments) or TESTS}"
+            return subprocess.run(machine.command("sh", "-c", command)).returncode
+    except MachineError as error:
+        print(f"tests/elsewhere.py: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
