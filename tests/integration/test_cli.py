@@ -310,14 +310,14 @@ def test_generate_from_the_demo_site(typed: Command, tmp_path: Path) -> None:
     assert len(list((tmp_path / "units").glob("linod-*.timer"))) == 7
 
 
-def test_simulate_runs_what_is_due_until_it_is_interrupted(typed: Command) -> None:
+def test_simulate_runs_what_is_due_until_it_is_interrupted(typed: Command, tmp_path: Path) -> None:
     def fired() -> list[dict[str, str]]:
         found: list[dict[str, str]] = json.loads(typed("linod jobs send_pending_emails_often --json").stdout)
         return found
 
     before = len(fired())
     script = "linod simulate & while [ -e go-on ]; do sleep 0.2; done; kill -INT $!; wait $!"
-    flag = Path(typed("mktemp -d").stdout.strip(), "go-on")
+    flag = tmp_path / "go-on"
     flag.touch()
     with ThreadPoolExecutor() as threads:
         simulation = threads.submit(typed, f"set -m; cd {flag.parent}; {script}")

@@ -13,7 +13,7 @@ from tests.machine import SOURCE, SUITES, Machine, Workshop, debian, host_root, 
 from tests.system.lino import add_lino, manage
 from tests.system.support import add_shop, add_shops_code, await_supervisor
 
-# Debian 12 (systemd 252) and 13 (257): the one is this host's own root, where it can be; the other a plain one.
+# Debian 12 (systemd 252) and 13 (257): one is this host's own root, where it can be; the other a plain one.
 BASES: dict[str, Callable[[], Path]] = {
     f"debian{version}": partial(host_root, version) if suite == own_suite() else partial(debian, suite)
     for version, suite in SUITES.items()

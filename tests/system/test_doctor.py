@@ -33,11 +33,12 @@ def test_each_trouble_is_told_with_its_remedy(both_sites: Machine) -> None:
     assert wrong(both_sites) == {}
     said = both_sites.run("linod", "doctor", check=False).stdout
     assert (
-        "ok     shop: its database is migrated" in said and "ok     default: its supervisor is alive" in said
+        "ok      shop: its database is migrated" in said
+        and "ok      default: its supervisor is alive" in said
     )
     for site in ("shop", "default"):  # also where it is asked by a user who has no site of their own
         asked = both_sites.run("linod", "doctor", check=False, user="nobody").stdout
-        assert f"ok     {site}: its user " in asked
+        assert f"ok      {site}: its user " in asked
 
     both_sites.sh("systemctl stop linod.target")
     assert "linod.target is active" in wrong(both_sites, "shop")

@@ -131,14 +131,14 @@ def test_an_upgrade_that_does_not_run_leaves_the_old_version_running(machine: Ma
 def test_sites_are_brought_up_to_date_as_their_users(machine: Machine) -> None:
     """An environment of an older version: install.sh says so, doctor says so, update-sites mends it."""
     older = "sed 's/^RELEASE = .*/RELEASE = \"0.0.9\"/' -i build_version.py"
-    machine.sh(
-        f"cp -r {SOURCE} /srv/older && cd /srv/older && rm -rf .git .venv && {older} && chown -R shop /srv/older"
-    )
+    machine.sh(f"cp -r {SOURCE} /srv/older && cd /srv/older && rm -rf .git .venv && {older}")
+    machine.sh("chown -R shop /srv/older")
     pip = "env/bin/pip install --quiet --find-links /opt/linod/wheels"
     machine.sh(f"cd /srv/shop && runuser -u shop -- sh -c 'python3 -m venv env && {pip} /srv/older'")
     machine.write(
         "/etc/linod/shop.toml",
-        'user = "shop"\nsettings = "shop.settings"\npython = "/srv/shop/env/bin/python"\ndirectory = "/srv/shop"\n',
+        'user = "shop"\nsettings = "shop.settings"\n'
+        'python = "/srv/shop/env/bin/python"\ndirectory = "/srv/shop"\n',
     )
     machine.sh("linod --site shop manage migrate -v0 && linod-generate-units && systemctl daemon-reload")
     said = machine.run("sh", "-c", f"cd {SOURCE} && ./install.sh", timeout=400)
