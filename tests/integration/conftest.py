@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import django
@@ -19,6 +23,9 @@ from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.request import Request
 from linod_systemd.tasks import Tasks
+
+BIN = Path(sys.executable).parent
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 Run = Callable[[str], Job]
 
@@ -126,3 +133,30 @@ def mail_server() -> Iterator[MailServer]:
             yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture(scope="module")
+def typed(root: Path) -> Iterator[Command]:
+    """Runs a command line on the demo site, whose database is migrated and set up."""
+    environment = {
+        **os.environ,
+        "LINOD_ROOT": str(root),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "EMAIL_PORT": "1",
+    }
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+
+    def run(line: str, **values: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", line], capture_output=True, text=True, env={**environment, **values}, cwd="/"
+        )
+
+    for line in ("linod manage migrate -v0", "linod setup", "linod demo-data"):
+        done = run(line)
+        assert done.returncode == 0, done.stderr
+    yield run

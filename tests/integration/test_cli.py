@@ -10,43 +10,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-BIN = Path(sys.executable).parent
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("root")
-
-
-@pytest.fixture(scope="module")
-def typed(root: Path) -> Iterator[Command]:
-    """Runs a command line on the demo site, whose database is migrated and set up."""
-    environment = {
-        **os.environ,
-        "LINOD_ROOT": str(root),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "EMAIL_PORT": "1",
-    }
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
-
-    def run(line: str, **values: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["bash", "-c", line], capture_output=True, text=True, env={**environment, **values}, cwd="/"
-        )
-
-    for line in ("linod manage migrate -v0", "linod setup", "linod demo-data"):
-        done = run(line)
-        assert done.returncode == 0, done.stderr
-    yield run
+from tests.integration.conftest import BIN, Command
 
 
 def test_before_the_migration_it_says_what_to_do(typed: Command, tmp_path: Path) -> None:
@@ -308,30 +277,6 @@ def test_generate_from_the_demo_site(typed: Command, tmp_path: Path) -> None:
     done = typed(f"linod-generate-units --output {tmp_path}/units")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "units").glob("linod-*.timer"))) == 7
-
-
-def test_simulate_runs_what_is_due_until_it_is_interrupted(typed: Command, tmp_path: Path) -> None:
-    def fired() -> list[dict[str, str]]:
-        found: list[dict[str, str]] = json.loads(typed("linod jobs send_pending_emails_often --json").stdout)
-        return found
-
-    before = len(fired())
-    script = "linod simulate & while [ -e go-on ]; do sleep 0.2; done; kill -INT $!; wait $!"
-    flag = tmp_path / "go-on"
-    flag.touch()
-    with ThreadPoolExecutor() as threads:
-        simulation = threads.submit(typed, f"set -m; cd {flag.parent}; {script}")
-        deadline = time.monotonic() + 120
-        while len(fired()) < before + 2 and time.monotonic() < deadline:
-            time.sleep(0.5)
-        flag.unlink()
-        done = simulation.result()
-    assert done.returncode == 0, done.stderr
-    slots = [int(datetime.fromisoformat(job["start_datetime"]).timestamp()) // 10 for job in fired()]
-    new = slots[: len(slots) - before]
-    assert len(new) >= 2
-    assert len(set(new)) == len(new)
-    assert not json.loads(typed("linod jobs --status running --json").stdout)
 
 
 def test_importing_the_runner_loads_no_django() -> None:

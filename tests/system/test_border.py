@@ -123,6 +123,7 @@ TYPED_BY_ROOT = (
 )
 
 
+@pytest.mark.long
 def test_root_may_stand_in_a_folder_of_hostile_modules(shop: Machine) -> None:
     """Nothing there is run by any command that root types, whatever folder root's shell is in."""
     shop.sh(f"cat > {PACKAGES}/audit_of_root.py <<'END'\n{AUDIT}\nEND")

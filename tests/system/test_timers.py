@@ -193,6 +193,7 @@ Job.objects.create(
 """
 
 
+@pytest.mark.long
 def test_what_a_clock_that_was_ahead_left_behind_is_in_nobodys_way(machine: Machine) -> None:
     machine.run("linod", "manage", "shell", "-c", FROM_THE_FUTURE)
     machine.sh("systemctl stop linod.target")

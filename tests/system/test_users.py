@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.machine import Machine
 from tests.system.support import add_to_settings, jobs, rules
 
@@ -63,6 +65,7 @@ def test_a_run_by_hand_moves_no_next_time(shop: Machine) -> None:
     assert rules(shop, "shop")["daily"]["cancelled_by"] == "person"
 
 
+@pytest.mark.long
 def test_what_was_cancelled_for_a_thousand_instants_comes_back_at_once(shop: Machine) -> None:
     shop.run("bash", "-c", f"{MANAGE} '{CANCELLED_FOR_LONG}'")
     said = shop.run("linod", "--site", "shop", "enable", "second").stdout
