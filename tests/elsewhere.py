@@ -18,8 +18,12 @@ from tests.machine import SOURCE, Machine, MachineError, Workshop, debian, other
 HERE = "/root/checkout"
 LISTED = "git -c safe.directory='*' ls-files --cached --others --exclude-standard -z"
 COPY = f"mkdir {HERE} && cd {SOURCE} && {LISTED} | tar -c --null -T - | tar -x -C {HERE}"
-# What Django will remove is an error here: this has the newest.
-TESTS = "-q -n 2 --dist loadfile -W error::DeprecationWarning:linod_systemd tests/unit tests/integration"
+# These take long, and are of files, locks and command lines, which are on one release as on the other.
+LEFT_OUT = ("cli", "generator_killed", "logfile", "simulate", "sqlite_load")
+TESTS = [
+    *("-q", "-n", "2", "--dist", "loadfile", "tests/unit", "tests/integration"),
+    *(f"--ignore=tests/integration/test_{name}.py" for name in LEFT_OUT),
+]
 
 
 def main(arguments: list[str]) -> int:
@@ -27,7 +31,7 @@ def main(arguments: list[str]) -> int:
     try:
         with Workshop() as workshop, Machine(workshop, debian(other_suite())) as machine:
             machine.sh(COPY)
-            command = f"cd {HERE} && ./install.sh test {shlex.join(arguments) or TESTS}"
+            command = f"cd {HERE} && ./install.sh test {shlex.join(arguments or TESTS)}"
             return subprocess.run(machine.command("sh", "-c", command)).returncode
     except MachineError as error:
         print(f"tests/elsewhere.py: {error}", file=sys.stderr)
