@@ -369,7 +369,9 @@ set_up_tests() {
     packages "${TEST_PACKAGES[@]}"
     make_venv .venv
     say "installing what the tests need into .venv"
-    quietly .venv/bin/python -m pip install --use-pep517 --editable '.[test]'
+    # DJANGO=6.0 ./install.sh test …: with that Django, not the newest.
+    quietly .venv/bin/python -m pip install --use-pep517 --editable '.[test]' ${DJANGO:+"django==$DJANGO.*"}
+    say "$(.venv/bin/python --version), Django $(.venv/bin/python -m django --version)"
 }
 
 # All folders of a run lie in one, and its processes name it: what is left of them at its end is told, and ended.

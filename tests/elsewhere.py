@@ -26,13 +26,23 @@ TESTS = [
 ]
 
 
+def run(workshop: Workshop, suite: str, django: str = "", arguments: list[str] = TESTS) -> int:
+    """Run the tests in a plain root of a release; the exit code of pytest.
+
+    :param django: such as ``6.0``; the newest for its python, if empty.
+    :raises MachineError: where the root or the machine cannot be made.
+    """
+    with Machine(workshop, debian(suite)) as machine:
+        machine.sh(COPY)
+        command = f"cd {HERE} && DJANGO={django} ./install.sh test {shlex.join(arguments)}"
+        return subprocess.run(machine.command("sh", "-c", command)).returncode
+
+
 def main(arguments: list[str]) -> int:
     """The exit code of pytest."""
     try:
-        with Workshop() as workshop, Machine(workshop, debian(other_suite())) as machine:
-            machine.sh(COPY)
-            command = f"cd {HERE} && ./install.sh test {shlex.join(arguments or TESTS)}"
-            return subprocess.run(machine.command("sh", "-c", command)).returncode
+        with Workshop() as workshop:
+            return run(workshop, other_suite(), arguments=arguments or TESTS)
     except MachineError as error:
         print(f"tests/elsewhere.py: {error}", file=sys.stderr)
         return 1

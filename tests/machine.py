@@ -409,6 +409,7 @@ def host_root(*versions: str) -> Path:
     return debian(SUITES[versions[0]])
 
 
+SCRIPTS = "/usr/share/debootstrap/scripts"
 SUITES = {"12": "bookworm", "13": "trixie"}
 
 
@@ -453,7 +454,9 @@ def _debootstrap(suite: str, root: Path) -> None:
     )  # kept where it fails: the next time goes on from there
     packages.mkdir(exist_ok=True)
     options = ["--variant=minbase", f"--include={include}", f"--cache-dir={packages}"]
-    command = ["debootstrap", *options, suite, str(making), mirror]
+    # A release that is newer than this debootstrap is made as its newest.
+    script = suite if Path(SCRIPTS, suite).exists() else "sid"
+    command = ["debootstrap", *options, suite, str(making), mirror, f"{SCRIPTS}/{script}"]
     try:
         shutil.rmtree(making, ignore_errors=True)
         done = subprocess.run([*own, *command], capture_output=True, text=True, preexec_fn=_die_with_parent)

@@ -25,7 +25,7 @@ from linod_systemd import background_task, schedule_often
 def says_where(ar):
     ar.info("%s", Path.cwd())
 
-@background_task(every_unit="never")
+@background_task(every_unit="never", cancel_on_manual_failure=True)
 def fails(ar):
     raise ValueError("no such shelf")
 """
@@ -50,6 +50,12 @@ def timers(as_user: Callable[[str], str]) -> list[str]:
 def test_demo_site_under_the_users_own_systemd(machine: Machine) -> None:
     machine.sh("mv /etc/linod /etc/linod-elsewhere")
     as_user = users_systemd(machine)
+    refused = machine.run("bash", "-c", f"{AS_USER} linod-generate-units", user="shop", check=False)
+    assert (refused.returncode != 0, "the demo site is not set up" in refused.stderr) == (True, True)
+    project = "mkdir project; cd project; touch manage.py; linod setup"
+    refused = machine.run("bash", "-c", f"{AS_USER} {project}", user="shop", check=False)
+    assert "this folder has a manage.py, and DJANGO_SETTINGS_MODULE is not set" in refused.stderr
+    assert as_user("ls .local/state 2>/dev/null; true") == "", "no site is made by accident"
     as_user("linod manage migrate -v0 && linod setup")
     as_user("linod-generate-units && systemctl --user daemon-reload && systemctl --user start linod.target")
     machine.poll(lambda: len(timers(as_user)) == 7, 20, "the user's timers")
@@ -90,21 +96,22 @@ def test_a_site_of_ones_own_with_pip_alone(machine: Machine) -> None:
     typed("linod run fails")
     machine.poll(lambda: json.loads(typed("linod jobs fails --json --status failed")), 30, "its failure")
     linger_is_off = typed("linod doctor || true")
-    assert "WRONG  your jobs go on while you are not logged in: loginctl enable-linger" in linger_is_off
+    lingering = "WRONG   your jobs go on while you are not logged in: as root: loginctl enable-linger shop"
+    assert lingering in linger_is_off, "there is no polkit here, by which a user could do so"
     # Masked in a box. Nobody has logged in here, so that root says for whom.
     machine.sh("systemctl unmask systemd-logind; systemctl start systemd-logind")
     # The logind of 257 has no users in a box ("Protocol driver not attached").
     lingers = not machine.run("loginctl", "enable-linger", "shop", check=False).returncode
     told = typed("linod doctor || true")
-    assert "ok     own: its units are in place and as generated" in told
-    assert "ok     own: its 2 timers are active" in told and "ok     own: its supervisor is alive (" in told
-    assert ("ok     your jobs go on while you are not logged in" in told) == lingers
+    assert "ok      own: its units are in place and as generated" in told
+    assert "ok      own: its 2 timers are active" in told and "ok      own: its supervisor is alive (" in told
+    assert ("ok      your jobs go on while you are not logged in" in told) == lingers
     wrong = [line for line in told.splitlines() if line.startswith("WRONG") and "logged in" not in line]
     assert [line.partition(":")[0] for line in wrong] == [
-        "WRONG  the clock is synchronised",
-        "WRONG  own",
+        "WRONG   the clock is synchronised",
+        "WRONG   own",
     ], wrong
-    assert "rule fails: it was cancelled by a failure" in wrong[1]
+    assert "it says: fails: it was cancelled by a failure" in wrong[1]
     typed("linod cancel says_where")
     machine.poll(lambda: timer not in timers(as_user), 20, "its timer to stop")
     assert machine.sh("systemctl list-units --plain --no-legend 'linod-own*'") == ""
