@@ -51,15 +51,17 @@ class DjangoStore(JobStore):
             row.save()
         return found
 
-    def differences(self, name: str) -> list[str]:
-        row = JobRule.objects.filter(name=name, mirrors="").first()
-        procedure = Procedures.get(row.procedure) if row is not None and row.procedure == row.name else None
-        return [] if row is None or procedure is None else code_values.differences(procedure, row)
+    def differences(self, rule: StoredRule) -> list[str]:
+        row = rule.row
+        if not isinstance(row, JobRule) or row.mirrors or row.procedure != row.name:
+            return []
+        procedure = Procedures.get(row.procedure)
+        return [] if procedure is None else code_values.differences(procedure, row)
 
     def take_code(self, name: str) -> list[str]:
-        found = self.differences(name)
+        row = JobRule.objects.get(name=name)
+        found = self.differences(row.stored())
         if found:
-            row = JobRule.objects.get(name=name)
             procedure = Procedures.get(row.procedure)
             assert procedure is not None  # noqa: S101 - or there were no differences
             code_values.take(procedure, row)

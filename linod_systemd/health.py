@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, conf, django_settings, failure, missed, pause, store, unit_health
+from linod_systemd import clock, conf, django_settings, failure, missed, outlook, pause, store, unit_health
 from linod_systemd.choices import CancelledBy, Status
-from linod_systemd.outlook import local, next_run
+from linod_systemd.outlook import local
 from linod_systemd.pause import Pause
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 from linod_systemd.store import StoredRule
@@ -79,7 +80,8 @@ def of_site(site: conf.Site) -> SiteHealth:
     :raises LinodError: where systemd does not answer in time.
     """
     now = clock.utc_now()
-    rules = [of(rule, now) for rule in store.current().rules()]
+    pauses = list(Pause.objects.at(now))
+    rules = [of(rule, now, pauses) for rule in store.current().rules()]
     due = {
         one.rule.name: one.next_due
         for one in rules
@@ -89,19 +91,23 @@ def of_site(site: conf.Site) -> SiteHealth:
     return SiteHealth(rules, unit_health.of_site(site, due), troubles)
 
 
-def of(rule: StoredRule, now: datetime) -> Health:
-    """How a rule is now (aware)."""
+def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -> Health:
+    """How a rule is now (aware).
+
+    :param pauses: those that hold now, by their end, where they are known.
+    """
     jobs = store.current().jobs(rule.name)
     last = jobs.started().first()
     success = jobs.filter(status=Status.SUCCESS).first()
+    held = _pause_of(rule.name, pauses) if pauses is not None else pause.holding(rule.name, now)
+    paused = None if held is None else clock.from_database(held.until)
     impossible, next_due, overdue = "", None, None
     try:
-        next_due, overdue = next_run(rule), _overdue(rule, rule.recurrence(), now)
+        next_due = None if rule.rule.cancelled else outlook.next_after(rule, paused)
+        overdue = _overdue(rule, rule.recurrence(), now)
     except RecurrenceError as error:
         impossible = str(error)
     last_success = clock.from_database(success.start_datetime) if success else None
-    held = pause.holding(rule.name, now)
-    paused = None if held is None else clock.from_database(held.until)
     return Health(
         rule,
         clock.from_database(last.start_datetime) if last else None,
@@ -114,8 +120,13 @@ def of(rule: StoredRule, now: datetime) -> Health:
         impossible,
         None if paused else _silent_since(rule, last_success, now),
         None if held is None or paused is None else f"paused until {local(paused)}{held.remark}",
-        store.current().differences(rule.name),
+        store.current().differences(rule),
     )
+
+
+def _pause_of(rule: str, pauses: Sequence[Pause]) -> Pause | None:
+    held = [one for one in pauses if one.rule_name in (rule, pause.WHOLE_SITE)]
+    return held[-1] if held else None
 
 
 def _silent_since(rule: StoredRule, last_success: datetime | None, now: datetime) -> datetime | None:

@@ -37,7 +37,7 @@ class JobStore:
         """The rules are the site's own rows: no decorator says how they are."""
         return []
 
-    def differences(self, name: str) -> list[str]:
+    def differences(self, rule: StoredRule) -> list[str]:
         return []
 
     def take_code(self, name: str) -> list[str]:

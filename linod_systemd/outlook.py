@@ -18,10 +18,16 @@ def next_run(rule: StoredRule) -> datetime | None:
 
     :raises RecurrenceError: where the rule holds an impossible recurrence.
     """
-    if rule.rule.cancelled:
-        return None
+    return None if rule.rule.cancelled else next_after(rule, pause.until(rule.name, clock.utc_now()))
+
+
+def next_after(rule: StoredRule, paused: datetime | None) -> datetime | None:
+    """The same of a live rule of which it is known until when it is paused.
+
+    :raises RecurrenceError: where the rule holds an impossible recurrence.
+    """
     recurrence, now = rule.recurrence(), clock.utc_now()
-    if (paused := pause.until(rule.name, now)) is not None:
+    if paused is not None:
         return recurrence.next_after(paused - INSTANT)
     if not recurrence.is_monotonic:
         return recurrence.next_after(now)

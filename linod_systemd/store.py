@@ -133,7 +133,7 @@ class RuleStore(Protocol):
         """
         ...
 
-    def differences(self, name: str) -> list[str]:
+    def differences(self, rule: StoredRule) -> list[str]:
         """Where a rule differs from the decorator of its procedure, in the same words."""
         ...
 

@@ -105,7 +105,7 @@ class Tasks:
             created = tuple(self.create_rule(procedure).name for procedure in missing)
             left = tuple(rule.name for rule in rules if rule.cancelled_by == CancelledBy.FAILURE)
             changed = [(procedure.name, source.follow_code(procedure)) for procedure in self.procedures]
-            edited = [(rule.name, source.differences(rule.name)) for rule in rules]
+            edited = [(rule.name, source.differences(rule)) for rule in source.rules() if not rule.is_mirror]
         return Changes(
             created, vanished, enabled, () if revive else left, _in_words(changed), _in_words(edited)
         )

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from linod_systemd import clock, commands_status, conf, health, pause
-from linod_systemd.choices import CancelledBy, Status
+from linod_systemd.choices import CancelledBy, Status, StopReason
 from linod_systemd.models import Job, JobRule
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,6 +82,26 @@ def test_what_has_a_reason_is_not_overdue(rule: JobRule, how: str) -> None:
     else:
         JobRule.objects.update(live_since=clock.to_database(now()))
     assert health.of(JobRule.objects.get().stored(), clock.utc_now()).overdue is None
+
+
+@pytest.mark.parametrize("reason", list(StopReason))
+def test_what_somebody_stopped_is_no_failure(
+    rule: JobRule, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran(rule, now(), Status.KILLED)
+    assert "its last run ended as killed" in status(capsys)[2]
+    Job.objects.update(reason=reason)
+    code, found, said = status(capsys)
+    assert (code, found["trouble"], said) == (0, None, "")
+    assert not Job.objects.all().failures().exists() and Job.objects.all().bad_ends().exists()
+
+
+def test_a_rule_that_a_failure_cancelled_says_how_it_comes_back(
+    rule: JobRule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    JobRule.objects.cancel(CancelledBy.FAILURE)
+    said = status(capsys)[2]
+    assert "`linod enable minutes` brings it back" in said and "a reload does not" in said
 
 
 def test_a_failure_is_told(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:

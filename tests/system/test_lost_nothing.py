@@ -90,6 +90,7 @@ def test_a_run_that_dies_before_it_begins_has_a_row(shop: Machine) -> None:
     shop.sh("linod-run --site shop goes_second")
     job = latest(shop, "warns")
     assert (job["status"], job["reason"]) == ("failed", "it did not begin: exit code 1")
+    assert job["trigger"] == "manual", "its timer had not elapsed right then"
     assert "No module named 'nowhere'" in job["message"]
     assert not rules(shop, "shop")["warns"]["cancelled"]
 
