@@ -268,7 +268,8 @@ def _start(site: conf.Site) -> int:
         if time.monotonic() > deadline:
             raise ConfigurationError(f"{supervisor} does not start", f"see: journalctl -u {supervisor}")
         time.sleep(0.2)
-    _await_timers(site, deadline)
+    if site.supervisor:  # without one nobody has set the rules up yet
+        _await_timers(site, deadline)
     status = conf.command(site.name, "status")
     say(f"{site.name} is installed; see: systemctl list-timers '{site.unit_prefix}*'; {status}")
     return code

@@ -38,7 +38,10 @@ def test_each_trouble_is_told_with_its_remedy(both_sites: Machine) -> None:
     )
     for site in ("shop", "default"):  # also where it is asked by a user who has no site of their own
         asked = both_sites.run("linod", "doctor", check=False, user="nobody").stdout
-        assert f"ok      {site}: its user " in asked
+        assert f"ok      {site}: its user " in asked and f"ok      {site}: its supervisor is alive" in asked
+        unseen = f"unseen  {site}: its linod-systemd, its database, its rules: sudo linod doctor {site}"
+        assert unseen in asked
+        assert [line for line in asked.splitlines() if line.startswith("WRONG") and CLOCK not in line] == []
 
     both_sites.sh("systemctl stop linod.target")
     assert "linod.target is active" in wrong(both_sites, "shop")
@@ -80,3 +83,38 @@ def test_each_trouble_is_told_with_its_remedy(both_sites: Machine) -> None:
         "site 'nowhere' is not configured": "write /etc/linod/nowhere.toml with the keys "
         "user, settings, python, directory"
     }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("break_it", "what"),
+    [
+        ("systemctl stop linod.target", "linod.target is active"),
+        ("chown root /var/lib/linod/shop", "/var/lib/linod/shop belongs to shop"),
+        ("rm -r /var/log/linod/shop", "the folder /var/log/linod/shop is not there"),
+        ("rm /etc/systemd/system/linod-shop-ticks.timer", "its units are in place and as generated"),
+        ("linod --site shop manage migrate -v0 linod_systemd zero", "its database is migrated"),
+    ],
+)
+def test_each_remedy_can_be_typed_as_it_stands(both_sites: Machine, break_it: str, what: str) -> None:
+    """And names the site, as there are two."""
+    both_sites.sh(break_it)
+    remedy = wrong(both_sites, "shop")[what]
+    assert "--site shop" in remedy or not remedy.startswith("linod")
+    both_sites.sh(remedy)
+    both_sites.sh("systemctl restart linod-supervisor@shop")
+    both_sites.poll(lambda: what not in wrong(both_sites, "shop"), 60, f"that to be well: {what}")
+
+
+@pytest.mark.long
+def test_what_a_failure_cancelled_comes_back_as_it_is_said(both_sites: Machine) -> None:
+    both_sites.run("linod-run", "--site", "shop", "fails", check=False)
+    said = both_sites.run("linod", "--site", "shop", "status", check=False).stderr
+    assert "fails: it was cancelled by a failure: Once it is mended, `linod --site shop enable fails`" in said
+    both_sites.sh("linod --site shop enable fails")
+    assert "cancelled" not in both_sites.run("linod", "--site", "shop", "status", check=False).stderr
+    refused = both_sites.run("linod", "cancel", "ticks", check=False)
+    assert refused.returncode == 1
+    assert "there are several sites (default, shop): name one: --site SITE" in refused.stderr
+    refused = both_sites.run("linod-run", "checkdata", check=False)
+    assert "name one: --site SITE" in refused.stderr
