@@ -59,9 +59,8 @@ def install(options: argparse.Namespace) -> int:
     found = _ask(name, values, options)
     if found["log_directory"]:
         values.setdefault("log_directory", found["log_directory"])
-    values.setdefault(
-        "writable", [f for f in found["writable"] if not f.startswith(f"/var/lib/linod/{name}/")]
-    )
+    state = Path("/var/lib/linod", name)  # which is writable anyway
+    values.setdefault("writable", [one for one in found["writable"] if not Path(one).is_relative_to(state)])
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     files.write_atomically(path, _toml(values))
     say(f"wrote {path}")

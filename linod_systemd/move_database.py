@@ -19,11 +19,14 @@ BUSY_SECONDS = 10.0
 
 
 def move(file: Path, folder: Path) -> Path:
-    """Move the database; where it lies now.
+    """Move the database; where it lies now. One that is not made yet will be made there.
 
     :raises SystemExit: where something is in the way; then nothing was changed.
     """
     target = folder / file.name
+    if not os.path.lexists(file) and not target.exists():
+        file.symlink_to(target)
+        return target
     if file.is_symlink() or not file.is_file():
         raise SystemExit(f"{file} is no plain file, and stays where it is")
     if target.exists():

@@ -41,9 +41,9 @@ def surroundings() -> dict[str, Any]:
     code = [os.getcwd(), *_code()]
     writable = [Path(settings.MEDIA_ROOT)] if settings.MEDIA_ROOT else []
     beside = []
-    for connection in connections.all():
-        name = str(connection.settings_dict["NAME"])
-        if connection.vendor == "sqlite" and name.startswith("/"):
+    for alias, options in settings.DATABASES.items():
+        name = str(options["NAME"])
+        if connections[alias].vendor == "sqlite" and name.startswith("/"):
             if _holds(Path(name).resolve().parent, code):
                 beside.append(name)
             else:
