@@ -191,6 +191,7 @@ do_install() {
     fi
     need_root
     need_systemd
+    trap before_it_began EXIT
     if [ -n "$wheels" ]; then
         packages python3 python3-venv dbus logrotate
         start_bus
@@ -202,6 +203,7 @@ do_install() {
         wheels=$(mktemp -d)
         build_wheels "$wheels" "$VENV/bin/pip"
     fi
+    trap - EXIT
     RAN_BEFORE=$(running_supervisors)
     rm -rf $BEFORE
     if [ -x "$VENV/bin/linod-run" ]; then
@@ -220,6 +222,12 @@ do_install() {
     say "For a site of your own (docs/own-site.md), in its venv:" \
         "pip install --find-links $WHEELS $WHEELS/linod_systemd-*.whl"
     linod update-sites || true # it has said why
+}
+
+# It ended while it prepared, by an error or by Ctrl-C.
+before_it_began() {
+    say "install.sh: it stopped before it changed anything that runs. Mend the above, and run this again"
+    tell_state
 }
 
 put_in_place() {

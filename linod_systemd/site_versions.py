@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import conf, site_process, systemd, unitnames
+from linod_systemd import conf, site_process, systemd, trust, unitnames
 from linod_systemd.conf import Site
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.terminal import agrees, say
@@ -25,7 +25,10 @@ MOST_CHARACTERS = 80
 
 @dataclass(frozen=True)
 class SiteVersion:
-    """``its``: the version in the site's environment, or ``none``; ``owner``: who may change that."""
+    """``its``: the version in the site's environment, or ``none``; ``owner``: who brings it up to date.
+
+    That is the site's user, but where the environment is another's, and the site could put none in its place.
+    """
 
     site: Site
     its: str
@@ -60,8 +63,12 @@ def of(site: Site) -> SiteVersion:
         return SiteVersion(site, mine(), site.user)  # this one
     said = site_process.ask_as(site, [site.python, "-c", ASK])
     its = said.stdout.strip()[:MOST_CHARACTERS] or "none"
-    owner = pwd.getpwuid(os.stat(os.path.dirname(site.python)).st_uid).pw_name
-    return SiteVersion(site, its, owner)
+    # A site that could name the folder would let another's user run its python.
+    owner = trust.sole_owner(os.path.dirname(site.python))
+    try:
+        return SiteVersion(site, its, site.user if owner is None else pwd.getpwuid(owner).pw_name)
+    except KeyError:  # a user that is gone
+        return SiteVersion(site, its, site.user)
 
 
 def update_sites(options: argparse.Namespace) -> int:

@@ -57,6 +57,24 @@ def only_root_names(path: str) -> bool:
     return True
 
 
+def sole_owner(folder: str) -> int | None:
+    """The user who alone, beside root, can say which folder this path leads to: each part is of one of them.
+
+    None where there are two such users, or others can write a folder.
+
+    :raises OSError: where the folder is not there.
+    """
+    owners = set()
+    for way in (folder, os.path.realpath(folder)):
+        for part in (Path(way), *Path(way).parents):
+            status = os.stat(part)
+            if status.st_mode & OTHERS_WRITE:
+                return None
+            owners.add(status.st_uid)
+    others = owners - {0}
+    return None if len(others) > 1 else next(iter(others), 0)
+
+
 def all_may_read(path: Path) -> bool:
     """Whether every user may read this file.
 
