@@ -12,7 +12,10 @@ from tests.system.support import add_to_settings
 
 TOLD = """
 ADMINS = [("Admin", "admin@example.org")]
-EMAIL_HOST, EMAIL_PORT = "127.0.0.1", {port}
+if "MAILERS" in globals():  # Django 6.1
+    MAILERS["default"]["OPTIONS"] |= {{"host": "127.0.0.1", "port": {port}}}
+else:
+    EMAIL_HOST, EMAIL_PORT = "127.0.0.1", {port}
 """
 
 

@@ -18,11 +18,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         cli.add_commands(parser)
 
+    def execute(self, *args: Any, **options: Any) -> Any:
+        # The system checks of Django 6.1 open the database, which may lie in a folder of ours.
+        conf.ensure_directories(conf.this_site())
+        return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         from argparse import Namespace
 
         site = conf.this_site()
-        conf.ensure_directories(site)
         parsed = Namespace(
             **{"json": False, "export": False, "verbose": False, "lines": True, **options}
         )  # bare: the lines of the status
