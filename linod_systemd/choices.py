@@ -33,6 +33,9 @@ class StopReason(enum.StrEnum):
     SHUTDOWN = "shutdown: the machine was going down"
 
 
+STOP_REASONS = tuple(StopReason)
+
+
 class Trigger(models.TextChoices):
     """What started a job."""
 

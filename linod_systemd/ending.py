@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from linod_systemd import conf, site_journal, systemd, unitnames
-from linod_systemd.choices import Status, StopReason
+from linod_systemd.choices import STOP_REASONS, Status
 
 PATIENCE = 2.0  # seconds for PID 1's own last line to reach the journal
 LAST_LINES = ("Failed with result", "Deactivated successfully")
@@ -52,7 +52,7 @@ def verdict(monitored: Mapping[str, str]) -> Verdict:
             return Verdict(invocation_id, Status.TIMEOUT, reason, overrules=by_itself)
         case "signal":
             killed = f"killed by SIG{status}"
-            return Verdict(invocation_id, Status.KILLED, killed, was_stopped=killed in list(StopReason))
+            return Verdict(invocation_id, Status.KILLED, killed, was_stopped=killed in STOP_REASONS)
         case "core-dump":
             return Verdict(invocation_id, Status.KILLED, f"core dumped by SIG{status}")
         case "oom-kill":

@@ -24,13 +24,11 @@ from linod_systemd import (
     unitnames,
 )
 from linod_systemd.choices import BAD_ENDS, CancelledBy, Status, StopReason, Trigger
-from linod_systemd.job import Job
+from linod_systemd.job import STOPPED, Job
 from linod_systemd.rule import Rule
 from linod_systemd.site_journal import JournalAway
 
 logger = logging.getLogger("linod.failure")
-
-MOST_LOOKED_AT = 2000  # jobs, for the failures in a row
 
 
 def judge(job: Job, *, retries: bool = False) -> None:
@@ -45,7 +43,7 @@ def judge(job: Job, *, retries: bool = False) -> None:
         source.ask(rule.name)
         logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
         return
-    if rule is not None and not rule.cancel_on_manual_failure and _was_by_hand(job):
+    if rule is not None and not rule.cancel_on_manual_failure and job.was_by_hand:
         _tell(job, "the rule goes on", "It was started by hand, and its timer goes on.", is_final=False)
         return
     limit = 1 if rule is None else int(rule.cancel_on_failure)
@@ -66,24 +64,14 @@ def way_back(site: conf.Site, rule: str) -> str:
     return f"Once it is mended, `{enable}` brings it back{start}; a reload does not."
 
 
-def _was_by_hand(job: Job) -> bool:
-    """Whether a person started it, or the first attempt of it."""
-    first = job
-    if job.attempt > 1:
-        earlier = store.current().jobs(job.rule_name).started().filter(attempt=1, pk__lt=job.pk)
-        first = earlier.order_by("-pk").first() or job
-    return first.trigger == Trigger.MANUAL
-
-
 def _in_a_row(rule: Rule, limit: int) -> int:
     """How many of its last runs ended badly, one after the other; counted no further than the limit."""
+    jobs = store.current().jobs(rule.name).started().exclude(STOPPED)
+    if not rule.cancel_on_manual_failure:
+        jobs = jobs.by_themselves()
     failures, attempt = 0, 1
-    for job in store.current().jobs(rule.name).started()[:MOST_LOOKED_AT]:
-        if job.was_stopped or (job.trigger == Trigger.MANUAL and not rule.cancel_on_manual_failure):
-            continue
+    for job in jobs[: limit * (rule.retries + 1)]:
         if job.status not in BAD_ENDS:
-            break
-        if failures >= limit:
             break
         failures += attempt == 1  # the last attempt of its run comes first
         attempt = job.attempt

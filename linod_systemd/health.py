@@ -96,7 +96,7 @@ def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -
 
     :param pauses: those that hold now, by their end, where they are known.
     """
-    jobs = store.current().jobs(rule.name)
+    jobs = store.current().jobs(rule.name).defer("message")  # which may be long, and of each rule
     last = jobs.started().first()
     success = jobs.filter(status=Status.SUCCESS).first()
     held = _pause_of(rule.name, pauses) if pauses is not None else pause.holding(rule.name, now)

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from django.db import models
 
 from linod_systemd import clock
-from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
+from linod_systemd.choices import BAD_ENDS, STOP_REASONS, Status, Trigger
 
 ROUNDING = timedelta(seconds=1)
+STOPPED = models.Q(status=Status.KILLED, reason__in=STOP_REASONS)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -59,7 +60,12 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def failures(self) -> JobQuerySet:
         """The bad ends that nobody wanted."""
-        return self.bad_ends().exclude(status=Status.KILLED, reason__in=list(StopReason))
+        return self.bad_ends().exclude(STOPPED)
+
+    def by_themselves(self) -> JobQuerySet:
+        """Those that no person started, nor the run that they are a further attempt of."""
+        by_hand = models.Q(trigger=Trigger.MANUAL) | models.Q(trigger=Trigger.RETRY, scheduled_for=None)
+        return self.exclude(by_hand)
 
     def of_invocation(self, invocation_id: str) -> JobQuerySet:
         return self.filter(invocation_id=invocation_id)
@@ -132,7 +138,12 @@ class Job(models.Model):
     @property
     def was_stopped(self) -> bool:
         """Whether it ended as somebody wanted it to."""
-        return self.status == Status.KILLED and self.reason in list(StopReason)
+        return self.status == Status.KILLED and self.reason in STOP_REASONS
+
+    @property
+    def was_by_hand(self) -> bool:
+        """Whether a person started it, or the run that it is a further attempt of: that has no slot."""
+        return self.trigger == Trigger.MANUAL or (self.trigger == Trigger.RETRY and self.slot is None)
 
     @property
     def has_failed(self) -> bool:

@@ -132,19 +132,18 @@ def _with_pauses(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> 
 
 def _with_jobs(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> list[Cause]:
     """The causes, but where a job of the rule was under way: from its start to its end it is the cause."""
-    jobs = store.current().jobs(rule.name).started()
-    under_way = jobs.filter(end_datetime__gt=clock.to_database(since)).order_by("start_datetime", "pk")
+    until = causes[-1].until
+    under_way = store.current().jobs(rule.name).started().order_by("start_datetime", "pk")
+    under_way = under_way.filter(
+        start_datetime__lte=clock.to_database(until), end_datetime__gt=clock.to_database(since)
+    )
     result = list(causes)
-    for job in under_way[:MOST_JOBS]:
-        start = clock.from_database(job.start_datetime)
-        end = clock.from_database(job.end_datetime or job.start_datetime)
+    for number, begun, ended in under_way.values_list("pk", "start_datetime", "end_datetime")[:MOST_JOBS]:
+        start, end = clock.from_database(begun), clock.from_database(ended or begun)
         before = [cause for cause in result if cause.until < start]
+        at_start = next(cause for cause in result if cause.until >= start)
         after = [cause for cause in result if cause.until > end]
-        at_start = next((cause for cause in result if cause.until >= start), None)
-        if at_start is None:  # it began later than all that was passed over
-            break
-        end = min(end, causes[-1].until)
-        busy = Cause(end, f"job #{job.pk} was still running")
+        busy = Cause(min(end, until), f"job #{number} was still running")
         result = [*before, Cause(start, at_start.reason), busy, *after]
     return result
 

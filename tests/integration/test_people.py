@@ -96,6 +96,20 @@ def test_manual_failures_are_none_of_those_in_a_row(mail_server: MailServer) -> 
         assert JobRule.objects.get(name="brittle").cancelled is cancelled
 
 
+def test_further_attempts_of_a_manual_run_are_by_hand_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "wait_before", lambda attempt: 0)
+    JobRule.objects.update(cancel_on_failure=2, cancel_on_manual_failure=False, retries=1)
+    for _ in range(2):
+        run()
+    run(elapsed=20)
+    jobs = [(job.trigger, job.was_by_hand) for job in Job.objects.filter(rule_name="brittle").order_by("pk")]
+    by_hand = [("manual", True), ("retry", True)]
+    assert jobs == [*by_hand, *by_hand, ("timer", False), ("retry", False)]
+    assert not JobRule.objects.get(name="brittle").cancelled, "one failure of its timer"
+    run(elapsed=0)
+    assert JobRule.objects.get(name="brittle").cancelled
+
+
 def test_what_fails_again_and_again_is_told_once_and_its_recovery_once(mail_server: MailServer) -> None:
     JobRule.objects.update(cancel_on_failure=0)
     for _ in range(5):
