@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from linod_systemd.bus import Bus, BusError
 from linod_systemd.conf import Site
 from linod_systemd.errors import LinodError
 from linod_systemd.site_process import Answer
-from linod_systemd.unit_health import TARGET
+from linod_systemd.unit_health import TARGET, Trouble
 from linod_systemd.visible import visible_line
 
 MOST_SAID = 100  # lines of a site
@@ -215,19 +215,26 @@ def _database(site: Site) -> Iterator[Finding]:
     yield _well(site.name, "its database is migrated", done.code == 0, remedy)
 
 
-def _units(site: Site) -> Iterator[Finding]:
-    """Whether the files are as generated; then what systemd makes of them, by the one judgement of that."""
-    if not systemd.is_running():
-        return
-    if _may_see(site):
+def _health(site: Site) -> Iterator[Finding]:
+    """Whether the unit files are as generated; then what systemd makes of them, by the one judgement of that;
+    then what the site says of its rules."""
+    if systemd.is_running() and _may_see(site):
         yield _generated(site)
     troubles = unit_health.of_site(site)
+    if systemd.is_running():
+        yield from _units(site, troubles)
+    if _may_see(site):
+        yield from _rules(site, [trouble.what for trouble in troubles])
+
+
+def _units(site: Site, troubles: Sequence[Trouble]) -> Iterator[Finding]:
     for trouble in troubles:
         if TARGET not in trouble.what:  # which is of the host, and told there
             yield Finding(site.name, trouble.what, False, trouble.remedy)
-    if not troubles:
-        yield Finding(site.name, f"its {len(unit_health.upheld_timers(site))} timers are active", True)
-    if site.supervisor and not troubles:
+    if troubles:
+        return
+    yield Finding(site.name, f"its {len(unit_health.upheld_timers(site))} timers are active", True)
+    if site.supervisor:
         unit = unitnames.supervisor(site.name)
         said = systemd.properties(unit, ["StatusText"], per_user=not site.configured).get("StatusText", "")
         yield Finding(site.name, f"its supervisor is alive ({said})", True)
@@ -248,13 +255,13 @@ def _generated(site: Site) -> Finding:
     return _well(site.name, "its units are in place and as generated", done.code == 0, remedy)
 
 
-def _rules(site: Site) -> Iterator[Finding]:
-    """What `linod status` says of its rules, as its user; of the units root has seen for itself."""
-    if not _may_see(site):
-        return
+def _rules(site: Site, known: Sequence[str]) -> Iterator[Finding]:
+    """What `linod status` says, as its user.
+
+    :param known: what is wrong with its units, as was seen without the site.
+    """
     done = _linod(site, "status")
     said = [line.removeprefix("linod: ") for line in done.stderr.splitlines() if line.startswith("linod: ")]
-    known = [trouble.what for trouble in unit_health.of_site(site)]
     said = [line for line in said if not any(what in line for what in known)]
     for trouble in said[:MOST_SAID]:
         yield Finding(site.name, f"it says: {trouble:.500}", False, conf.command(site.name, "status"))
@@ -268,6 +275,5 @@ SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     _writable,
     _python,
     _database,
-    _units,
-    _rules,
+    _health,
 )

@@ -27,6 +27,7 @@ from linod_systemd import (
 )
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.terminal import agrees, say
+from linod_systemd.unit_health import Trouble
 from linod_systemd.visible import visible_line
 
 VENVS = ("env", "venv", ".venv")
@@ -279,21 +280,19 @@ def _await_timers(site: conf.Site, deadline: float) -> None:
 
     :raises ConfigurationError: where they do not come, with what is wrong.
     """
-    while True:
-        troubles = unit_health.of_site(site) if _is_settled(site) else []
-        if not troubles and _is_settled(site) and site.rules_file.exists():
-            return
+    while not _has_timers(site):
         if time.monotonic() > deadline:
-            what, remedy = "its timers are not there", f"see: journalctl -u linod-generate@{site.name}"
-            if troubles:
-                what, remedy = troubles[0].what, troubles[0].remedy
-            raise ConfigurationError(f"{site.name}: {what}", remedy)
+            log = f"see: journalctl -u linod-generate@{site.name}"
+            trouble = next(iter(unit_health.of_site(site)), Trouble("its timers are not there", log))
+            raise ConfigurationError(f"{site.name}: {trouble.what}", trouble.remedy)
         time.sleep(0.2)
 
 
-def _is_settled(site: conf.Site) -> bool:
-    """Whether no change of its rules is on its way to systemd."""
-    return not any(site.request_directory.iterdir()) and not unit_health.is_being_generated(site)
+def _has_timers(site: conf.Site) -> bool:
+    if not site.rules_file.exists() or not unit_health.is_settled(site):
+        return False
+    # Asked again: a change may have come while systemd was asked.
+    return not unit_health.of_site(site) and unit_health.is_settled(site)
 
 
 COMMANDS = {"install-site": install, "uninstall-site": uninstall}

@@ -74,9 +74,8 @@ def triggered_after(instant: datetime, pattern: str, *, per_user: bool = False) 
     :raises SystemdError: where systemd does not answer.
     """
     command = ("show", "--timestamp=us+utc", "--property=Id,LastTriggerUSec", "--", pattern)
-    blocks = systemctl(*command, per_user=per_user).strip().split("\n\n")
-    shown = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
-    found = ((one.get("Id", ""), _instant(one.get("LastTriggerUSec", ""))) for one in shown)
+    shown = _by_unit(systemctl(*command, per_user=per_user))
+    found = ((name, _instant(one.get("LastTriggerUSec", ""))) for name, one in shown.items())
     return [name for name, elapsed in found if elapsed is not None and elapsed > instant]
 
 
@@ -93,6 +92,25 @@ def properties(unit: str, names: Sequence[str], *, per_user: bool = False) -> di
     """Properties of a unit, those that systemd gives; none where it does not answer."""
     shown = systemctl("show", f"--property={','.join(names)}", "--", unit, per_user=per_user, check=False)
     return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+
+
+def properties_of(
+    units: Sequence[str], names: Sequence[str], *, per_user: bool = False
+) -> dict[str, dict[str, str]]:
+    """The same of several units, by their names, by one question."""
+    if not units:
+        return {}
+    wanted = f"--property=Id,{','.join(names)}"
+    return _by_unit(systemctl("show", wanted, "--", *units, per_user=per_user, check=False))
+
+
+def _by_unit(shown: str) -> dict[str, dict[str, str]]:
+    """What ``systemctl show`` prints of several units, Id among it: an empty line parts them."""
+    blocks = [
+        dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        for block in shown.strip().split("\n\n")
+    ]
+    return {block["Id"]: block for block in blocks if "Id" in block}
 
 
 def needs_reload(*patterns: str, per_user: bool = False) -> bool:

@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from linod_systemd import conf, systemd, unitnames
 from linod_systemd.conf import Site
 
 TARGET = "linod.target"
-PROPERTIES = ("LoadState", "LoadError", "ActiveState", "SubState", "NextElapseUSecRealtime")
+PROPERTIES = ("LoadState", "LoadError", "ActiveState", "SubState")
 REFUSED = ("bad-setting", "error")  # a LoadState of a unit whose file systemd does not take
 PENDING_SECONDS = 60.0  # in which a request is taken, and its units are written
 
@@ -45,12 +45,17 @@ def of_site(site: Site, due: Mapping[str, datetime] | None = None) -> list[Troub
     per_user = not site.configured
     if not systemd.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
         return []
-    target = systemd.properties(TARGET, PROPERTIES, per_user=per_user)
+    supervisor = unitnames.supervisor(site.name)
+    shown = systemd.properties_of([TARGET, supervisor], PROPERTIES, per_user=per_user)
+    target = shown.get(TARGET, {})
     if target.get("LoadState") == "not-found" and per_user:
         return []  # its rules are run by another way, as by `linod simulate`
     if (trouble := _of_target(site, target)) is not None:
         return [trouble]
-    return [*_of_supervisor(site), *_of_requests(site), *_of_timers(site, due)]
+    troubles = [*_of_supervisor(site, supervisor, shown.get(supervisor, {})), *_of_requests(site)]
+    if due is None or is_settled(site):  # else the units are about to be what the rules say
+        troubles += _of_timers(site, due)
+    return troubles
 
 
 def _of_target(site: Site, target: Mapping[str, str]) -> Trouble | None:
@@ -62,11 +67,9 @@ def _of_target(site: Site, target: Mapping[str, str]) -> Trouble | None:
     return Trouble(f"{TARGET} is stopped, so that no rule is run by its timer", remedy)
 
 
-def _of_supervisor(site: Site) -> Iterator[Trouble]:
+def _of_supervisor(site: Site, unit: str, shown: Mapping[str, str]) -> Iterator[Trouble]:
     if not site.supervisor:
         return
-    unit = unitnames.supervisor(site.name)
-    shown = systemd.properties(unit, [*PROPERTIES, "StatusText"], per_user=not site.configured)
     if shown.get("LoadState") in REFUSED:
         yield _refused(site, unit, shown)
     elif not _serves(shown):
@@ -102,11 +105,9 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
     rule_of = {unitnames.timer(site.unit_prefix, name): name for name in due or ()}
     if due is None:
         rule_of = dict.fromkeys(upheld_timers(site), "")
-    elif _oldest_request(site) > 0 or is_being_generated(site):
-        return  # the units are about to be what the rules say
     timers = list(rule_of)
     services = [f"{timer.removesuffix('.timer')}.service" for timer in timers]
-    shown = shown_of([*timers, *services], per_user=not site.configured)
+    shown = systemd.properties_of([*timers, *services], PROPERTIES, per_user=not site.configured)
     for timer, service in zip(timers, services, strict=True):
         rule, state = rule_of[timer], shown.get(timer, {})
         refused = [unit for unit in (timer, service) if shown.get(unit, {}).get("LoadState") in REFUSED]
@@ -122,29 +123,18 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
             yield Trouble(what, generate(site), rule)
 
 
-def is_being_generated(site: Site) -> bool:
-    """Whether root's side is writing its units now."""
+def is_settled(site: Site) -> bool:
+    """Whether no change of its rules is on its way to systemd, as far as this user may see."""
+    if _oldest_request(site) > 0:
+        return False
     unit = f"linod-generate@{site.name}.service"
     shown = systemd.properties(unit, ["ActiveState"], per_user=not site.configured)
-    return shown.get("ActiveState") == "activating"
+    return shown.get("ActiveState") != "activating"
 
 
 def _refused(site: Site, unit: str, shown: Mapping[str, str], rule: str = "") -> Trouble:
     said = shown.get("LoadError", "").strip() or shown.get("LoadState", "")
     return Trouble(f"systemd refuses {unit} ({said})", f"{systemctl(site)} status {shlex.quote(unit)}", rule)
-
-
-def shown_of(units: Sequence[str], *, per_user: bool) -> dict[str, dict[str, str]]:
-    """The properties that are looked at, by unit, by one question to systemd."""
-    if not units:
-        return {}
-    names = f"--property=Id,{','.join(PROPERTIES)}"
-    blocks = systemd.systemctl("show", names, "--", *units, per_user=per_user, check=False).strip()
-    shown = [
-        dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        for block in blocks.split("\n\n")
-    ]
-    return {one.get("Id", ""): one for one in shown}
 
 
 def upheld_timers(site: Site) -> list[str]:
