@@ -400,12 +400,11 @@ end_run() {
 do_test() {
     need_root test
     set_up_tests
-    if [ "${1:-}" = --long ]; then packages "${LONG_TEST_PACKAGES[@]}"; fi
-    begin_run
     if [ "${1:-}" = --long ]; then
-        .venv/bin/python -m pytest -m long "${@:2}"
-        return
+        packages "${LONG_TEST_PACKAGES[@]}"
+        set -- -m long "${@:2}"
     fi
+    begin_run
     if [ $# -gt 0 ]; then
         .venv/bin/python -m pytest "$@"
         return

@@ -28,7 +28,6 @@ from linod_systemd import (
 from linod_systemd.admin_jobs import JobAdmin, local_time
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import LinodError
-from linod_systemd.health import Health
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence import WEEKDAYS, RecurrenceError
@@ -112,21 +111,11 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.display(description="state", ordering="cancelled")
     def state(self, rule: JobRule) -> str:
-        found = self._health(rule)
+        found = health.of(rule.stored(), clock.utc_now())
+        state = "run requested" if found.state == "live" and rule.requested_at else found.state
         edits = f"; edited: {'; '.join(found.edits)}" if found.edits else ""
-        if rule.cancelled:
-            note = f": {rule.cancelled_note}" if rule.cancelled_note else ""
-            back = found.remedy(conf.this_site()) if found.trouble else ""
-            return " ".join([f"{CancelledBy(rule.cancelled_by).in_words}{note}{edits}.", back]).rstrip(" .")
-        if found.pause is not None:
-            return f"{found.pause}{edits}"
-        if found.trouble:
-            return f"{found.trouble}{edits}"
-        return f"{'run requested' if rule.requested_at else 'live'}{edits}"
-
-    @staticmethod
-    def _health(rule: JobRule) -> Health:
-        return health.of(rule.stored(), clock.utc_now())
+        back = f". {found.remedy(conf.this_site())}" if rule.cancelled and found.trouble else ""
+        return f"{state}{edits}{back}".removesuffix(".")
 
     @admin.display(description="next time")
     def next_time(self, rule: JobRule) -> str:
@@ -208,7 +197,8 @@ class JobRuleAdmin(JobRuleModelAdmin):
     def resume(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
         count = self._do(request, rules, pause.end, "resumed")
         whole = pause.holding(pause.WHOLE_SITE, clock.utc_now())
-        still = ". The whole site is paused; to end that: " + _resume_site() if whole else ""
+        end = conf.command(conf.this_site().name, "resume")
+        still = f". The whole site is paused; to end that: {end}" if whole else ""
         _tell(request, count, f"{_rules(count)} resumed: timers start them{still}.", f"were paused{still}")
 
     @admin.action(description="Take the code's values", permissions=["change"])
@@ -275,10 +265,6 @@ def _tell(request: HttpRequest, count: int, done: str, needed: str) -> None:
         messages.success(request, done)
     else:
         messages.warning(request, f"Nothing was changed: none of the chosen rules {needed}.")
-
-
-def _resume_site() -> str:
-    return conf.command(conf.this_site().name, "resume")
 
 
 def _rules(count: int) -> str:

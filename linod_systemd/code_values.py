@@ -47,27 +47,24 @@ def wanted(procedure: Procedure, row: JobRule) -> dict[str, Any]:
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
     """The values as JSON has them: a time as ``04:00:00``."""
-    return {
-        name: value.isoformat() if isinstance(value, (date, time)) else value
-        for name, value in values.items()
-    }
+    return {name: _plain(value) for name, value in values.items()}
 
 
-def has_edits(row: JobRule) -> bool:
+def has_edits(procedure: Procedure, row: JobRule) -> bool:
     """Whether the row says something else than the code did when it was last followed.
 
-    False for a row of which that is not known: it was made by a version that did not keep it.
+    Or than it does now, for a row of which that is not known: a version made it that did not keep it.
     """
-    known = row.from_code or {}
-    return any(_plain_field(row, name) != value for name, value in known.items())
+    known = plain(wanted(procedure, row)) if row.from_code is None else row.from_code
+    return any(_plain(getattr(row, name)) != value for name, value in known.items())
 
 
 def differences(procedure: Procedure, row: JobRule) -> list[str]:
     """Where row and code differ: ``every is 10, the code says 20``."""
     return [
-        f"{name} is {_in_words(_plain_field(row, name))}, the code says {_in_words(value)}"
+        f"{name} is {_in_words(_plain(getattr(row, name)))}, the code says {_in_words(value)}"
         for name, value in plain(wanted(procedure, row)).items()
-        if _plain_field(row, name) != value
+        if _plain(getattr(row, name)) != value
     ]
 
 
@@ -79,8 +76,7 @@ def take(procedure: Procedure, row: JobRule) -> None:
     row.from_code = plain(values)
 
 
-def _plain_field(row: JobRule, name: str) -> Any:
-    value = getattr(row, name)
+def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, (date, time)) else value
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,9 +93,7 @@ def _why_never(asked: Asked, now: datetime) -> str:
     if rule.every_unit == "never":
         return "never due by itself"
     if rule.cancelled:
-        words = ("enable", rule.name)
-        enable = layout.command(asked.site, *words) if asked.site else shlex.join(["linod", *words])
-        return f"nothing due: it is cancelled; again: {enable}"
+        return f"nothing due: it is cancelled; again: {layout.command(asked.site, 'enable', rule.name)}"
     end = recurrence.anchor if rule.every_unit == "once" else recurrence.last
     if end is None or end > recurrence.end_of_time:
         return f"nothing due: time is counted to the year {recurrence.end_of_time.year}"

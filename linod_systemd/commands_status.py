@@ -10,7 +10,6 @@ from typing import Any
 from django.utils import timesince, translation
 
 from linod_systemd import answers, clock, conf, health, memory
-from linod_systemd.choices import CancelledBy
 from linod_systemd.explain import when
 from linod_systemd.health import Health
 from linod_systemd.recurrence import RecurrenceError
@@ -24,7 +23,7 @@ COLUMNS = ("rule", "when", "last run", "next run", "state")
 def status(site: conf.Site, options: argparse.Namespace) -> int:
     """The exit code is fit for an alarm: 1 where something is wrong with a rule, or with its units."""
     if options.lines:
-        return _lines()
+        return _lines(site)
     found = health.of_site(site)
     if options.json:
         answers.give_json([_as_json(site, one) for one in found.rules])
@@ -45,20 +44,21 @@ def status(site: conf.Site, options: argparse.Namespace) -> int:
     return 1 if found.troubles else 0
 
 
-def _lines() -> int:
+def _lines(site: conf.Site) -> int:
     """The lines of LINOD.txt, one for each rule."""
     lines = Tasks().status()
     for line in lines:
         say(visible_line(line))
     if not lines:
-        print(f"there are no rules yet: {conf.command(conf.this_site().name, 'setup')}", file=sys.stderr)
+        print(f"there are no rules yet: {conf.command(site.name, 'setup')}", file=sys.stderr)
     return 0
 
 
 def _cells(one: Health, now: datetime) -> tuple[str, ...]:
     last = "–" if one.last_start is None else f"{_ago(now - one.last_start)}: {one.last_status}"
     due = "–" if one.next_due is None else f"in {_span(one.next_due - now)}"
-    return (one.rule.name, _when(one), last, due, _state(one))
+    state = "live, edited" if one.state == "live" and one.edits else one.state
+    return (one.rule.name, _when(one), last, due, state)
 
 
 def _when(one: Health) -> str:
@@ -66,17 +66,6 @@ def _when(one: Health) -> str:
         return when(one.rule.recurrence(), clock.utc_now())
     except RecurrenceError:
         return "impossible"
-
-
-def _state(one: Health) -> str:
-    if one.rule.rule.cancelled:
-        note = f": {one.rule.cancelled_note}" if one.rule.cancelled_note else ""
-        return f"{CancelledBy(one.rule.cancelled_by).in_words}{note}"
-    if one.pause is not None:
-        return one.pause
-    if one.trouble:
-        return one.trouble
-    return "live, edited" if one.edits else "live"
 
 
 def _ago(span: timedelta) -> str:

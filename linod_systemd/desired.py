@@ -78,7 +78,7 @@ def parse(text: str, source: str = "rules.json", site_name: str = "") -> RuleSet
     :raises RulesFileError: where the whole is unusable: cut off, another version, no list of rules.
         A single bad rule is told in ``refused``.
     """
-    again = _again(site_name)
+    again = f"write it anew: {layout.command(site_name, 'export')}"
     document = _document(text, source, again)
     site, timezone = document.get("site"), document.get("timezone", "UTC")
     if not isinstance(site, str) or not isinstance(timezone, str):
@@ -117,11 +117,6 @@ def _take_out_circles(rules: dict[str, Rule]) -> Iterator[RefusedRule]:
         yield RefusedRule(
             f"rule {name!r} is in a circle: {ordering.in_words(way)}", "correct run_after of one"
         )
-
-
-def _again(site_name: str) -> str:
-    command = layout.command(site_name, "export") if site_name else "linod export"
-    return f"write it anew: {command}"
 
 
 def _document(text: str, source: str, again: str) -> dict[str, Any]:

@@ -41,11 +41,9 @@ class DjangoStore(JobStore):
 
     def follow_code(self, procedure: Procedure) -> list[str]:
         row = JobRule.objects.filter(name=procedure.name, procedure=procedure.name, mirrors="").first()
-        if row is None or code_values.has_edits(row):
+        if row is None or code_values.has_edits(procedure, row):
             return []
         found = code_values.differences(procedure, row)
-        if row.from_code is None and found:
-            return []  # made by a version that did not keep what the code said: a person may have edited it
         if found or row.from_code is None:
             code_values.take(procedure, row)
             row.save()

@@ -52,6 +52,14 @@ class Health:
             return f"it was due at {local(self.overdue)} and has not run"
         return f"its last run ended as {self.last_status}" if self.has_failed else ""
 
+    @property
+    def state(self) -> str:
+        """How it stands, in words: ``cancelled by a person: too slow``, ``live``."""
+        if self.rule.rule.cancelled:
+            note = f": {self.rule.cancelled_note}" if self.rule.cancelled_note else ""
+            return f"{CancelledBy(self.rule.cancelled_by).in_words}{note}"
+        return self.pause or self.trouble or "live"
+
     def remedy(self, site: conf.Site) -> str:
         """What a person types, or does, where there is a trouble."""
         if self.impossible:

@@ -153,9 +153,12 @@ def as_user(site: Site, *command: str, folder: str | None = None) -> str:
 
 
 def command(site: str, *words: str) -> str:
-    """A command of ``linod``, to be typed as it stands: with ``--site`` where it would be another's."""
+    """A command of ``linod``, to be typed as it stands: with ``--site`` where it would be another's.
+
+    :param site: its name; empty where that is not known.
+    """
     names = [path.stem for path in config_directory().glob("*.toml")]
-    named = [] if names in ([], [site]) else ["--site", site]
+    named = [] if not site or names in ([], [site]) else ["--site", site]
     return shlex.join(["linod", *named, *words])
 
 

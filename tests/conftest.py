@@ -20,11 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        on_other = f"[{OTHER}" in item.name
         is_elsewhere = item.get_closest_marker("elsewhere") is not None
-        if (on_other and not is_elsewhere and not item.get_closest_marker("both")) or (
-            is_elsewhere and not on_other
-        ):
+        if is_elsewhere != (f"[{OTHER}" in item.name):
             item.add_marker(pytest.mark.long)
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_SECONDS))

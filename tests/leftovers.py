@@ -16,7 +16,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-HIERARCHIES = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.machine import HIERARCHIES  # noqa: E402
+
 EXPECTED = ("mounts", "pytest-of-")
 PATIENCE = 10.0  # seconds, for what ends by itself once its parent has
 
@@ -53,7 +56,7 @@ def mounts() -> set[str]:
 
 def control_groups() -> set[str]:
     """Those of throwaway machines (tests/machine.py)."""
-    return {str(group) for hierarchy in HIERARCHIES for group in hierarchy.glob("linod-m*")}
+    return {str(group) for hierarchy in HIERARCHIES for group in Path(hierarchy).glob("linod-m*")}
 
 
 def main(folder: str) -> int:

@@ -449,9 +449,8 @@ def _debootstrap(suite: str, root: Path) -> None:
     include = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,git"
     # Namespaces of its own: it mounts /proc and starts processes, and may be interrupted.
     own = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
-    packages = (
-        cache_directory() / f"{suite}.packages"
-    )  # kept where it fails: the next time goes on from there
+    # Kept where it fails: the next time goes on from there.
+    packages = cache_directory() / f"{suite}.packages"
     packages.mkdir(exist_ok=True)
     options = ["--variant=minbase", f"--include={include}", f"--cache-dir={packages}"]
     # A release that is newer than this debootstrap is made as its newest.
