@@ -16,15 +16,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from linod_systemd import (
-    admin_preview,
-    clock,
-    conf,
-    health,
-    outlook,
-    pause,
-    store,
-)
+from linod_systemd import admin_preview, clock, conf, health, outlook, pause, pausing, store
 from linod_systemd.admin_jobs import JobAdmin, local_time
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import LinodError
@@ -182,20 +174,20 @@ class JobRuleAdmin(JobRuleModelAdmin):
         end, note = clock.from_database(until), form.cleaned_data["note"]
 
         def begin(name: str) -> bool:
-            pause.begin(name, end, note, request.user.get_username())
+            pausing.begin(name, end, note, request.user.get_username())
             return True
 
         said = f"paused until {local_time(end)}" + (f": {note}" if note else "")
         try:
             count = self._do(request, rules, begin, said)
-        except pause.PauseError as error:
+        except pausing.PauseError as error:
             messages.error(request, str(error))
             return
         messages.success(request, f"{_rules(count)} paused until {local_time(end)}.")
 
     @admin.action(description="Resume", permissions=["pause"])
     def resume(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = self._do(request, rules, pause.end, "resumed")
+        count = self._do(request, rules, pausing.end, "resumed")
         whole = pause.holding(pause.WHOLE_SITE, clock.utc_now())
         end = conf.command(conf.this_site().name, "resume")
         still = f". The whole site is paused; to end that: {end}" if whole else ""

@@ -14,7 +14,11 @@ class LinodConfig(AppConfig):
 
     def ready(self) -> None:
         # First this app's own procedure, then every app's procedures.py: the order is that of the rules.
-        from linod_systemd import checks, export, history  # noqa: F401
+        from linod_systemd import checks, export, history, store  # noqa: F401
+        from linod_systemd.django_store import DjangoStore
+
+        if not store.is_set():
+            store.use(DjangoStore())
 
         autodiscover_modules("procedures")
         rule = self.get_model("JobRule")

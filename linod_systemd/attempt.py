@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-from linod_systemd import conf, database, invocation, stopping
+from linod_systemd import boot, conf, database, stopping
 from linod_systemd.accounting import Usage
 from linod_systemd.choices import Status, StopReason
 from linod_systemd.procedures import Procedure
@@ -71,7 +71,7 @@ def rest(seconds: float) -> bool:
 
 def terminated() -> Outcome:
     """How an attempt ended that was asked to end."""
-    reason = StopReason.SHUTDOWN if invocation.is_shutting_down() else StopReason.TERMINATED
+    reason = StopReason.SHUTDOWN if boot.is_shutting_down() else StopReason.TERMINATED
     return Outcome(Status.KILLED, reason, 128 + signal.SIGTERM)
 
 

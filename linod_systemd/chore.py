@@ -6,20 +6,12 @@ import json
 import os
 import signal
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from linod_systemd import conf, forking, identity, memory
+from linod_systemd.report import Report
 
 LONGEST = 60_000  # what a pipe takes without being read
-
-
-@dataclass(frozen=True)
-class Report:
-    """What there is to tell of it. Not ``settled``: systemd is still ending what a process left behind."""
-
-    status: str = ""
-    error: str = ""
-    settled: bool = True
 
 
 class Chore:

@@ -8,17 +8,22 @@ plain value (text, number, list), as JSON has it.
 from __future__ import annotations
 
 from datetime import date, time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from linod_systemd import clock
 from linod_systemd.procedures import RULE_DEFAULTS, Procedure
 from linod_systemd.recurrence import WEEKDAYS
 
-if TYPE_CHECKING:
-    from linod_systemd.models import JobRule
-
 TIMING = ("every_unit", "every", "start_time", "run_after")
 FIELDS = (*TIMING, *(name for name in RULE_DEFAULTS if name != "weekdays"), *WEEKDAYS)
+
+
+class RuleRow(Protocol):
+    """A row of JobRule; made without arguments, it has the model's defaults."""
+
+    from_code: dict[str, Any] | None
+
+    def __init__(self) -> None: ...
 
 
 def of_procedure(procedure: Procedure) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def of_procedure(procedure: Procedure) -> dict[str, Any]:
     }
 
 
-def wanted(procedure: Procedure, row: JobRule) -> dict[str, Any]:
+def wanted(procedure: Procedure, row: RuleRow) -> dict[str, Any]:
     """The same with the model's default for each field that the decorator does not name."""
     blank = type(row)()
     return {name: getattr(blank, name) for name in FIELDS} | of_procedure(procedure)
@@ -50,7 +55,7 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in values.items()}
 
 
-def has_edits(procedure: Procedure, row: JobRule) -> bool:
+def has_edits(procedure: Procedure, row: RuleRow) -> bool:
     """Whether the row says something else than the code did when it was last followed.
 
     Or than it does now, for a row of which that is not known: a version made it that did not keep it.
@@ -59,7 +64,7 @@ def has_edits(procedure: Procedure, row: JobRule) -> bool:
     return any(_plain(getattr(row, name)) != value for name, value in known.items())
 
 
-def differences(procedure: Procedure, row: JobRule) -> list[str]:
+def differences(procedure: Procedure, row: RuleRow) -> list[str]:
     """Where row and code differ: ``every is 10, the code says 20``."""
     return [
         f"{name} is {_in_words(_plain(getattr(row, name)))}, the code says {_in_words(value)}"
@@ -68,7 +73,7 @@ def differences(procedure: Procedure, row: JobRule) -> list[str]:
     ]
 
 
-def take(procedure: Procedure, row: JobRule) -> None:
+def take(procedure: Procedure, row: RuleRow) -> None:
     """Set the row, which is not saved, to what the code says."""
     values = wanted(procedure, row)
     for name, value in values.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, conf, pause, running, store
+from linod_systemd import clock, conf, pause, pausing, running, store
 from linod_systemd.nearest import find_rule
 from linod_systemd.outlook import local, next_run, site_time
 from linod_systemd.terminal import say
@@ -26,7 +26,7 @@ def pause_rule(site: conf.Site, options: argparse.Namespace) -> int:
     """:raises PauseError: for an end that is past."""
     rule = find_rule(options.rule) if options.rule else None
     until = _end(options.until, options.duration)
-    pause.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note, conf.user_name())
+    pausing.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note, conf.user_name())
     name = rule.name if rule else f"site {site.name}"
     again = conf.command(site.name, "resume", *([rule.name] if rule else []))
     say(f"{name}: paused until {local(until)}; earlier: {again}")
@@ -42,7 +42,7 @@ def _end(until: datetime | None, duration: timedelta | None) -> datetime:
 def resume(site: conf.Site, options: argparse.Namespace) -> int:
     rule = find_rule(options.rule) if options.rule else None
     name = rule.name if rule else f"site {site.name}"
-    if not pause.end(rule.name if rule else pause.WHOLE_SITE):
+    if not pausing.end(rule.name if rule else pause.WHOLE_SITE):
         say(f"{name}: was not paused")
         return 0
     due = next_run(rule) if rule else None

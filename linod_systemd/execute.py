@@ -13,10 +13,12 @@ from django.db import IntegrityError, close_old_connections
 from linod_systemd import (
     accounting,
     attempt,
+    boot,
     claim,
     clock,
     conf,
     database,
+    host,
     invocation,
     joblog,
     ledger,
@@ -29,7 +31,6 @@ from linod_systemd import (
     running,
     slot,
     store,
-    unended,
 )
 from linod_systemd.accounting import Usage
 from linod_systemd.attempt import Outcome
@@ -107,7 +108,7 @@ def _find(site: conf.Site, name: str) -> StoredRule:
 
 def _settle(site: conf.Site, start: Start) -> None:
     if start.by.by_systemd:
-        unended.clear(site, start.rule.name)
+        invocation.mark_ended(site, start.rule.name)
 
 
 def _is_to_run(site: conf.Site, start: Start) -> bool:
@@ -209,8 +210,8 @@ def _row(start: Start) -> dict[str, Any]:
         "trigger": trigger,
         "scheduled_for": clock.to_slot(start.due) if start.due else None,
         "invocation_id": by.id,
-        "host": invocation.host_name(),
-        "boot_id": invocation.boot_id(),
+        "host": host.host_name(),
+        "boot_id": boot.boot_id(),
         "warm": start.warm,
     }
 

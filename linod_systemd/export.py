@@ -1,7 +1,11 @@
-"""The rules of the store → rules.json, on commit, by whichever process of the site changed a rule."""
+"""Tell root's side, on commit, of rules that changed (rules.json) and of runs that people asked for.
+
+Whichever process of the site changed a rule does this.
+"""
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +13,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from linod_systemd import clock, conf, desired, files, request_folder, store
+from linod_systemd import clock, conf, desired, files, pause, request_folder, store
 from linod_systemd.errors import ConfigurationError
 
 logger = logging.getLogger("linod")
@@ -67,8 +71,6 @@ def export(site: conf.Site | None = None) -> bool:
 
 def wanted_text(site: conf.Site) -> str:
     """The rules.json that the store asks for."""
-    from linod_systemd import pause  # a model, too
-
     paused = pause.current(clock.utc_now())
     rules = []
     source = store.current()
@@ -83,3 +85,24 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
         return None
+
+
+def ask_on_commit(rule: str, *, wanted: bool, using: str | None = None) -> None:
+    """Ask for a run of the rule of this name (not ``wanted``: take that back) once it is committed."""
+    transaction.on_commit(functools.partial(_ask_for_run if wanted else _withdraw_run, rule), using=using)
+
+
+def _ask_for_run(rule: str) -> None:
+    """What is committed stays: where it cannot be asked for, that is told, and the supervisor asks again."""
+    site = conf.this_site()
+    try:
+        request_folder.ask_for_run(site, rule)
+    except OSError as error:
+        logger.error("%s: a run cannot be asked for in %s: %s", rule, site.request_directory, error)
+
+
+def _withdraw_run(rule: str) -> None:
+    try:
+        request_folder.withdraw_run(conf.this_site(), rule)
+    except OSError as error:
+        logger.error("%s: what was asked for cannot be taken back: %s", rule, error)

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from linod_systemd import (
+    boot,
     clock,
     conf,
     ending,
-    invocation,
+    host,
     people,
     site_journal,
     slot,
@@ -109,7 +110,7 @@ def lose(site: conf.Site, job: Job) -> bool:
         if monitored:
             record(site, job.rule_name, monitored, ending.complete_text(job.invocation_id))
             return True
-    reason = "the machine went down" if job.boot_id != invocation.boot_id() else "its process is gone"
+    reason = "the machine went down" if job.boot_id != boot.boot_id() else "its process is gone"
     message = _logged(site, job) or job.message
     if store.current().finish(job, status=Status.LOST, reason=reason, message=message):
         logger.error("%s: job #%s is lost: %s", job.rule_name, job.pk, reason)
@@ -144,7 +145,7 @@ def record(
     job = source.jobs().of_invocation(verdict.invocation_id).order_by("pk").last()
     began = job is not None and job.uuid != _key(verdict.invocation_id)
     if job is None:
-        job = never_begun(site, name, verdict.invocation_id, ended, invocation.boot_id())
+        job = never_begun(site, name, verdict.invocation_id, ended, boot.boot_id())
     if not began:
         verdict = verdict.but(f"it did not begin: {verdict.reason}")
     elif verdict.status == Status.TIMEOUT and not _had_its_time(job, ended):
@@ -186,7 +187,7 @@ def never_begun(site: conf.Site, name: str, invocation_id: str, start: datetime,
             "status": Status.LOST,
             "trigger": _trigger(site, name, invocation_id),
             "invocation_id": invocation_id,
-            "host": invocation.host_name(),
+            "host": host.host_name(),
             "boot_id": boot_id,
         }
     )

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterable
 
 from linod_systemd import conf, slot, unitnames
-from linod_systemd.chore import Chore, Report
+from linod_systemd.chore import Chore
 from linod_systemd.errors import LinodError
+from linod_systemd.report import Report
 from linod_systemd.watch import Watch
 
 logger = logging.getLogger("linod.supervisor")

@@ -30,8 +30,8 @@ from linod_systemd import (
     systemd,
     unitnames,
 )
-from linod_systemd.chore import Report
 from linod_systemd.errors import LinodError
+from linod_systemd.report import Report
 from linod_systemd.store import StoredRule
 from linod_systemd.tasks import Tasks
 

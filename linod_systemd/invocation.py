@@ -1,18 +1,20 @@
-"""What started this process: a timer, a person, systemd at all; and on which host and boot."""
+"""What started this process: a timer, a person, systemd at all; and the mark of its end.
+
+PID 1 makes the folder ``runs/UNIT`` of a job's unit (RuntimeDirectory=), into which the site's user writes.
+The process that has ended the row leaves a file there; where it is missing, OnSuccess= starts the process
+that writes the end: also an os._exit(0) of a procedure, which systemd takes for a success, leaves no row that
+runs for ever. The client or, in a cold run, linod-run removes the file of the run before (client.begin_run).
+"""
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
-import socket
-import time
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from linod_systemd import control_group, systemd, unitnames
+from linod_systemd import control_group, unitnames
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.conf import Site
 
@@ -20,6 +22,7 @@ logger = logging.getLogger("linod.invocation")
 
 # The timer may elapse a little before its instant, by the conversion between clocks.
 ROUNDING = timedelta(milliseconds=500)
+ENDED_MARK = "ended"  # the name of that file; client.py, which imports nothing of ours, has it, too
 
 
 @dataclass(frozen=True)
@@ -76,53 +79,12 @@ def _triggered_at(timer: str, service: str, *, per_user: bool) -> datetime | Non
     return elapsed if since_boot and since_boot >= ended else None
 
 
-def is_shutting_down() -> bool:
-    """Whether this machine goes down; False where systemd does not answer."""
-    try:
-        with Bus() as bus:
-            return bool(bus.get("Manager", "SystemState") == "stopping")
-    except BusError as error:
-        logger.warning("it is not known whether the machine goes down: %s", error)
-        return False
+def mark_ended(site: Site, rule: str) -> None:
+    """Note that the row of this unit's run has its end.
 
-
-def host_name() -> str:
-    return socket.gethostname()
-
-
-@functools.cache
-def booted_at() -> datetime:
-    """When PID 1 of this machine or container started (UTC, to a hundredth of a second).
-
-    :raises BusError: in a unit, where ProtectProc= hides PID 1, if systemd does not answer.
+    :raises OSError: where the mark cannot be written.
     """
-    if not os.path.exists("/proc/1/stat"):
-        with Bus() as bus:
-            started = bus.instant("Manager", "UserspaceTimestamp")
-        if started is None:
-            raise BusError("systemd does not say when it started", "see: systemctl show")
-        return started
-    ticks = int(_pid_1_started()) / os.sysconf("SC_CLK_TCK")
-    kernel = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return datetime.fromtimestamp(kernel + ticks, UTC)
-
-
-def boot_id() -> str:
-    """A name for the running boot of this machine or container, 32 hexadecimal digits.
-
-    A unit is told it by PID 1 ($LINOD_BOOT_ID, systemd's %b): ProtectKernelTunables= lets a unit in a
-    container see the kernel's boot_id of the host, which stays the same over boots of the container (seen
-    on systemd 252). Where there is no systemd, the start of PID 1 tells such boots apart.
-    """
-    told = os.environ.get("LINOD_BOOT_ID", "")
-    if told:
-        return told
-    kernel = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    if systemd.is_running():
-        return uuid.UUID(kernel).hex
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{kernel} {_pid_1_started()}").hex
-
-
-def _pid_1_started() -> str:
-    """Clock ticks from the kernel's boot (proc(5): field 22, counted after the command's name)."""
-    return Path("/proc/1/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    unit = unitnames.service(site.unit_prefix, rule).removesuffix(".service")
+    for folder in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
+        if Path(folder).name == unit and Path(folder).is_dir():
+            Path(folder, ENDED_MARK).touch()

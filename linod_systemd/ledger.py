@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import claim, clock, conf, database, failure, invocation, people, spool, store
+from linod_systemd import boot, claim, clock, conf, database, failure, host, people, spool, store
 from linod_systemd.attempt import Outcome
 from linod_systemd.choices import BAD_ENDS, Status
 from linod_systemd.database import DatabaseAway
@@ -143,7 +143,7 @@ def _take_row(site: conf.Site, values: dict[str, Any], *, judge: bool) -> None:
 
 def lose_others(site: conf.Site, rule: str) -> None:
     """End the rows of this rule that run no more, as is known where a newer run of it has the claim."""
-    for left in store.current().jobs(rule).running().filter(host=invocation.host_name()):
+    for left in store.current().jobs(rule).running().filter(host=host.host_name()):
         failure.lose(site, left)
 
 
@@ -156,10 +156,6 @@ def reconcile(site: conf.Site) -> bool:
     :raises DatabaseAway: what is not ended by then is left.
     """
     drain(site)
-    here = store.current().jobs().running().filter(host=invocation.host_name())
-    gone = [
-        job
-        for job in here
-        if job.boot_id != invocation.boot_id() or not claim.is_claimed(site, job.rule_name)
-    ]
+    here = store.current().jobs().running().filter(host=host.host_name())
+    gone = [job for job in here if job.boot_id != boot.boot_id() or not claim.is_claimed(site, job.rule_name)]
     return all([failure.lose(site, job) for job in gone])

@@ -14,7 +14,7 @@ from itertools import islice, takewhile
 from django.apps import apps
 from django.db import transaction
 
-from linod_systemd import clock, invocation, store
+from linod_systemd import boot, clock, host, store
 from linod_systemd.choices import CancelledBy, Status, Trigger
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 from linod_systemd.store import StoredRule
@@ -71,7 +71,7 @@ def note(rule: StoredRule, until: datetime, passed_over: str = "") -> None:
     _note(
         rule,
         [
-            Cause(min(until, invocation.booted_at()), OFF),
+            Cause(min(until, boot.booted_at()), OFF),
             Cause(until, passed_over or "its timer was not running"),
         ],
         timedelta() if passed_over else SETTLING,
@@ -161,8 +161,8 @@ def _write(rule: StoredRule, span: Span) -> None:
             "status": Status.SKIPPED,
             "reason": span.reason,
             "trigger": Trigger.TIMER,
-            "host": invocation.host_name(),
-            "boot_id": invocation.boot_id(),
+            "host": host.host_name(),
+            "boot_id": boot.boot_id(),
         },
         same=("rule_name", "scheduled_for", "attempt"),
     )

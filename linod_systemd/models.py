@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from linod_systemd import clock, conf, missed, ordering, run_request
+from linod_systemd import clock, conf, export, missed, ordering
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import RefusedRule
 from linod_systemd.job import Job
@@ -20,13 +21,62 @@ from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence import UNITS, WEEKDAYS, RecurrenceError
 from linod_systemd.rule import Rule
 from linod_systemd.rule_checks import check_rule
-from linod_systemd.rule_queries import RECURRENCE_FIELDS, JobRuleQuerySet
 from linod_systemd.store import StoredRule
 
 __all__ = ["Job", "JobRule", "Pause"]
 
 ROW_FIELDS = frozenset(field.name for field in fields(Rule)) - {"weekdays", "paused_until"}
 FIELD_OF = {"weekdays": WEEKDAYS[0]}  # seven fields of the row are one of the recurrence
+
+RECURRENCE_FIELDS = (
+    *("every_unit", "every", "start_date", "start_time", "end_date", "end_time", "max_events"),
+    *("positions", *WEEKDAYS, "timezone", "jitter", "run_after"),
+)
+
+
+class JobRuleQuerySet(models.QuerySet["JobRule"]):
+    """Every way to change rules ends in rules.json being written anew, on commit."""
+
+    def live(self) -> JobRuleQuerySet:
+        return self.filter(cancelled=False)
+
+    def update(self, **values: Any) -> int:
+        if values.keys() & set(RECURRENCE_FIELDS):
+            values.setdefault("live_since", clock.now())  # the past must not fire it
+        asked = list(self.values_list("name", flat=True)) if "requested_at" in values else []
+        changed = super().update(**values)
+        for name in asked:
+            export.ask_on_commit(name, wanted=values["requested_at"] is not None, using=self.db)
+        export.on_commit(self.db)
+        return changed
+
+    def bulk_create(self, objs: Iterable[JobRule], *args: Any, **kwargs: Any) -> list[JobRule]:
+        created = super().bulk_create(objs, *args, **kwargs)
+        export.on_commit(self.db)
+        return created
+
+    def cancel(self, by: CancelledBy, note: str = "") -> int:
+        """Cancel the live ones among these; the number of those changed."""
+        return self.live().update(
+            cancelled=True, cancelled_by=by, cancelled_at=clock.now(), cancelled_note=note[:200]
+        )
+
+    def enable(self) -> int:
+        """Enable the cancelled ones among these; the number of those changed."""
+        cancelled = self.filter(cancelled=True)
+        for rule in cancelled:
+            missed.note_cancelled(rule.stored())
+        return cancelled.update(
+            cancelled=False,
+            cancelled_by=CancelledBy.NOBODY,
+            cancelled_at=None,
+            cancelled_note="",
+            live_since=clock.now(),
+        )
+
+    def request(self) -> int:
+        """Ask systemd to run these now; the number of those asked for."""
+        return self.update(requested_at=clock.now())
 
 
 class JobRule(models.Model):
@@ -217,7 +267,7 @@ class JobRule(models.Model):
         if before is not None and before.name != self.name:
             Pause.objects.filter(rule_name=before.name).update(rule_name=self.name)
         if self.requested_at != (before.requested_at if before else None):
-            run_request.on_commit(self.name, wanted=self.requested_at is not None)
+            export.ask_on_commit(self.name, wanted=self.requested_at is not None)
 
     def _is_due_otherwise(self, before: JobRule) -> bool:
         """Whether it was enabled, renamed or its recurrence edited, so that the past must not fire it."""

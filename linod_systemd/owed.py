@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from linod_systemd import conf, invocation, store, systemd, unitnames
+from linod_systemd import boot, conf, host, store, systemd, unitnames
 from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
 from linod_systemd.job import Job
 from linod_systemd.store import StoredRule
@@ -37,7 +37,7 @@ def of(rule: StoredRule) -> Owed | None:
 def _interrupted(job: Job) -> bool:
     """Whether it ended with the machine. What was lost in a power cut is made up for once only: it may be
     what brings the machine down."""
-    if job.boot_id == invocation.boot_id() or job.host != invocation.host_name():
+    if job.boot_id == boot.boot_id() or job.host != host.host_name():
         return False
     if job.status == Status.LOST:
         return job.trigger != Trigger.CATCH_UP

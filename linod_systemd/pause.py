@@ -5,17 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.db import models, transaction
+from django.db import models
 
-from linod_systemd import clock, export
-from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
-from linod_systemd.errors import LinodError
+from linod_systemd import clock
 
 WHOLE_SITE = ""  # in the place of a rule's name
-
-
-class PauseError(LinodError):
-    """A pause that cannot be begun."""
 
 
 class PauseQuerySet(models.QuerySet["Pause"]):
@@ -64,41 +58,6 @@ class Pause(models.Model):
         said = [self.note] if self.note else []
         said += [f"by {self.by}"] if self.by else []
         return f" ({'; '.join(said)})" if said else ""
-
-
-def begin(rule: str, until: datetime, note: str = "", by: str = "") -> None:
-    """Pause a rule (WHOLE_SITE: all) until an instant (aware); in the place of a pause of it that holds.
-
-    :raises PauseError: where that is past, or later than systemd knows.
-    """
-    now = clock.utc_now()
-    if until <= now:
-        raise PauseError(
-            f"a pause cannot end at {until.isoformat(' ', 'seconds')}, which is past", "name a time to come"
-        )
-    if until.year >= LAST_ELAPSE_YEAR:
-        raise PauseError(
-            f"a pause cannot end at {until.isoformat(' ', 'seconds')}",
-            f"name a time before {LAST_ELAPSE_YEAR}, or cancel the rule",
-        )
-    with transaction.atomic():
-        end(rule)
-        Pause.objects.create(
-            rule_name=rule,
-            since=clock.to_database(now),
-            until=clock.to_database(until),
-            note=note[:200],
-            by=by[:150],
-        )
-        export.on_commit()
-
-
-def end(rule: str) -> bool:
-    """End the pause of a rule (WHOLE_SITE: of all) now; whether there was one."""
-    now = clock.utc_now()
-    ended = Pause.objects.at(now).filter(rule_name=rule).update(until=clock.to_database(now))
-    export.on_commit()
-    return bool(ended)
 
 
 def holding(rule: str, now: datetime) -> Pause | None:

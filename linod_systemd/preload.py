@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import conf, control_group, database, execute, invocation, sandbox, store, unitnames
+from linod_systemd import boot, conf, control_group, database, execute, sandbox, store, unitnames
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
@@ -43,7 +43,7 @@ def fork_server(site: conf.Site, held: Sequence[int]) -> tuple[ForkServer | None
 def _load(site: conf.Site) -> None:
     """What is reckoned once: the boot, and Django's fields, compilers and converters for a first query."""
     try:
-        invocation.booted_at()
+        boot.booted_at()
         with database.reachable(site):
             store.current().rules()
             store.current().jobs().running().first()

@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from functools import cached_property
 from typing import Any, ClassVar
 
-from linod_systemd import invocation, jitter
+from linod_systemd import host, jitter
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence import RecurrenceSet
 
@@ -99,4 +99,4 @@ class RuleSet:
 
     @cached_property
     def _delays(self) -> dict[str, int]:
-        return jitter.delays(self.rules, self.site, invocation.host_name())
+        return jitter.delays(self.rules, self.site, host.host_name())

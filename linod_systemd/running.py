@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linod_systemd import claim, clock, conf, invocation, store
+from linod_systemd import claim, clock, conf, host, store
 from linod_systemd.errors import AlreadyRunning
 
 
@@ -27,6 +27,6 @@ def error_for(rule: str) -> AlreadyRunning:
 
 def check(site: conf.Site, rule: str) -> None:
     """:raises AlreadyRunning: where a run of the rule has not ended, on this host or another."""
-    elsewhere = store.current().jobs(rule).running().exclude(host=invocation.host_name())
+    elsewhere = store.current().jobs(rule).running().exclude(host=host.host_name())
     if claim.is_claimed(site, rule) or elsewhere.exists():
         raise error_for(rule)

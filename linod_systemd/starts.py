@@ -11,7 +11,17 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock, conf, ending, failure, invocation, journal, site_journal, store, unitnames
+from linod_systemd import (
+    boot,
+    clock,
+    conf,
+    ending,
+    failure,
+    journal,
+    site_journal,
+    store,
+    unitnames,
+)
 from linod_systemd.choices import Status
 from linod_systemd.site_journal import JournalAway
 
@@ -56,7 +66,7 @@ def _account(site: conf.Site) -> datetime:
 
 def _accounted(site: conf.Site) -> datetime:
     if not site.accounted_marker.exists():
-        return invocation.booted_at()
+        return boot.booted_at()
     return datetime.fromtimestamp(site.accounted_marker.stat().st_mtime, UTC)
 
 
@@ -71,9 +81,9 @@ def _settle(site: conf.Site, rule: str, start: journal.Start) -> bool:
         return False
     if monitored.get("MONITOR_SERVICE_RESULT") == "success" and job is None:
         return True  # it was not due, as a timer that counts from its previous start does not know
-    is_earlier = start.instant < invocation.booted_at()
+    is_earlier = start.instant < boot.booted_at()
     if job is None:
-        boot_id = "" if is_earlier else invocation.boot_id()
+        boot_id = "" if is_earlier else boot.boot_id()
         job = failure.never_begun(site, rule, start.invocation_id, start.instant, boot_id)
     if monitored:
         ended = start.instant if job.status == Status.LOST and job.end_datetime is None else None

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from linod_systemd import invocation, jitter
+from linod_systemd import host, jitter
+from linod_systemd.errors import ConfigurationError
 from linod_systemd.recurrence import RecurrenceSet
 from linod_systemd.rule import Rule
 
@@ -54,7 +55,7 @@ class StoredRule:
 
         :raises RecurrenceError: where that is impossible.
         """
-        delay = jitter.delay(self.rule, self.find, self.site, invocation.host_name())
+        delay = jitter.delay(self.rule, self.find, self.site, host.host_name())
         return self.rule.recurrence(self.timezone, delay)
 
 
@@ -215,13 +216,21 @@ _current: RuleStore | None = None
 
 
 def current() -> RuleStore:
-    """The store of this site: rows of this app, if nothing else was said."""
-    if _current is None:
-        from linod_systemd.django_store import DjangoStore
+    """Return the store of this site.
 
-        use(DjangoStore())
-    assert _current is not None  # noqa: S101
+    :raises ConfigurationError: before Django's apps are ready, or where this app is not installed.
+    """
+    if _current is None:
+        raise ConfigurationError(
+            "no store is set: the site is not loaded, or does not have linod_systemd",
+            "call django.setup() first, and name linod_systemd in INSTALLED_APPS",
+        )
     return _current
+
+
+def is_set() -> bool:
+    """Whether a store is set. The hook of a Lino site may come before AppConfig.ready()."""
+    return _current is not None
 
 
 def use(store: RuleStore) -> None:

@@ -15,13 +15,14 @@ import time
 from collections.abc import Iterator
 
 from linod_systemd import conf, journal, sandbox, store, wakeup
-from linod_systemd.chore import Chore, Report
+from linod_systemd.chore import Chore
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.housekeeper import SET_UPS, Housekeeper
 from linod_systemd.logfile import FORMAT, LinoLogHandler
 from linod_systemd.notify import Notifier
+from linod_systemd.report import Report
 
 logger = logging.getLogger("linod.supervisor")
 

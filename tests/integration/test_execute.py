@@ -14,7 +14,7 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import override_settings
 
-from linod_systemd import claim, conf, database, execute, invocation
+from linod_systemd import boot, claim, conf, database, execute, host
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
 from linod_systemd.ledger import reconcile
@@ -70,7 +70,7 @@ def test_success() -> None:
     code, job = run("test_works")
     assert (code, job.status, job.reason, job.exit_code) == (0, "success", "", 0)
     assert job.message == "working on test_works\nalmost\ndone"
-    assert (job.trigger, job.attempt, job.host) == ("manual", 1, invocation.host_name())
+    assert (job.trigger, job.attempt, job.host) == ("manual", 1, host.host_name())
     assert job.end_datetime is not None and job.start_datetime <= job.end_datetime
 
 
@@ -191,12 +191,12 @@ def test_running_on_another_host() -> None:
 
 def test_left_running_rows_of_this_host_are_lost() -> None:
     rule = JobRule.objects.get(name="test_works")
-    here = {"rule_name": rule.name, "start_datetime": rule.live_since, "host": invocation.host_name()}
+    here = {"rule_name": rule.name, "start_datetime": rule.live_since, "host": host.host_name()}
     before = Job.objects.create(rule=rule, boot_id="another", **here)
     reconcile(conf.this_site())
     before.refresh_from_db()
     assert (before.status, before.reason) == ("lost", "the machine went down")
-    crashed = Job.objects.create(rule=rule, boot_id=invocation.boot_id(), **here)
+    crashed = Job.objects.create(rule=rule, boot_id=boot.boot_id(), **here)
     assert run("test_works")[0] == 0
     crashed.refresh_from_db()
     assert (crashed.status, crashed.reason) == ("lost", "its process is gone")

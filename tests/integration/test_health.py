@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, commands_status, conf, health, pause
+from linod_systemd import clock, commands_status, conf, health, pausing
 from linod_systemd.choices import CancelledBy, Status, StopReason
 from linod_systemd.models import Job, JobRule
 
@@ -76,7 +76,7 @@ def test_what_has_a_reason_is_not_overdue(rule: JobRule, how: str) -> None:
     elif how == "skipped":
         ran(rule, now(), Status.SKIPPED)
     elif how == "paused":
-        pause.begin(rule.name, now() + timedelta(hours=1))
+        pausing.begin(rule.name, now() + timedelta(hours=1))
     elif how == "cancelled":
         JobRule.objects.cancel(CancelledBy.PERSON)
     else:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from linod_systemd import clock, conf, execute, invocation, missed
+from linod_systemd import boot, clock, conf, execute, missed
 from linod_systemd.choices import CancelledBy
 from linod_systemd.housekeeping import look_back
 from linod_systemd.invocation import Invocation
@@ -71,7 +71,7 @@ def test_nothing_missed_leaves_no_row(rule: JobRule) -> None:
 def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
     rule: JobRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invocation, "booted_at", lambda: NOW - timedelta(minutes=7))
+    monkeypatch.setattr(boot, "booted_at", lambda: NOW - timedelta(minutes=7))
     busy = job(rule, NOW - timedelta(minutes=20), 140)
     missed.note(rule.stored(), NOW - timedelta(minutes=3))
     assert skipped() == [
@@ -88,7 +88,7 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
 
 def test_a_job_that_began_later_is_not_to_blame(rule: JobRule, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the occurrence that was passed over and its start, the cause is the one of that time."""
-    monkeypatch.setattr(invocation, "booted_at", lambda: NOW - HOUR)
+    monkeypatch.setattr(boot, "booted_at", lambda: NOW - HOUR)
     job(rule, NOW - timedelta(minutes=20), 1)
     manual = job(rule, NOW - timedelta(minutes=15), 100)
     Job.objects.filter(pk=manual.pk).update(scheduled_for=None, trigger="manual")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, conf, execute, export, missed, pause
+from linod_systemd import clock, conf, execute, export, missed, pause, pausing
 from linod_systemd.invocation import Invocation
 from linod_systemd.models import Job, JobRule, Pause
 from linod_systemd.outlook import next_run
@@ -51,20 +51,20 @@ def exported() -> dict[str, str | None]:
 def test_rules_json_says_until_when(rule: JobRule) -> None:
     JobRule.objects.create(name="other", procedure="checkdata", start_date=date(2026, 1, 1))
     until = NOW + HOUR
-    pause.begin(rule.name, until)
+    pausing.begin(rule.name, until)
     assert exported() == {"minutes": until.isoformat(), "other": None}
-    pause.begin(pause.WHOLE_SITE, until + HOUR)
+    pausing.begin(pause.WHOLE_SITE, until + HOUR)
     assert exported() == dict.fromkeys(["minutes", "other"], (until + HOUR).isoformat())
-    assert pause.end(pause.WHOLE_SITE)
+    assert pausing.end(pause.WHOLE_SITE)
     assert exported() == {"minutes": until.isoformat(), "other": None}
-    assert pause.end(rule.name)
-    assert not pause.end(rule.name)
+    assert pausing.end(rule.name)
+    assert not pausing.end(rule.name)
     assert exported() == {"minutes": None, "other": None}
 
 
 def test_end_that_is_past_is_refused(rule: JobRule) -> None:
-    with pytest.raises(pause.PauseError, match="is past"):
-        pause.begin(rule.name, clock.utc_now() - MINUTE)
+    with pytest.raises(pausing.PauseError, match="is past"):
+        pausing.begin(rule.name, clock.utc_now() - MINUTE)
     assert not Pause.objects.exists()
 
 
@@ -106,7 +106,7 @@ def test_what_a_pause_left_out_is_one_row(rule: JobRule) -> None:
 
 def test_status_and_the_daemon_in_the_foreground_know_it(rule: JobRule) -> None:
     until = NOW + HOUR
-    pause.begin(rule.name, until)
+    pausing.begin(rule.name, until)
     (line,) = Tasks().status()
     assert "paused until" in line
     due = next_run(rule.stored())
@@ -119,5 +119,5 @@ def test_status_and_the_daemon_in_the_foreground_know_it(rule: JobRule) -> None:
 def test_export_is_asked_for_by_a_pause(rule: JobRule) -> None:
     export.export()
     before = conf.this_site().rules_file.read_text()
-    pause.begin(pause.WHOLE_SITE, NOW + HOUR)
+    pausing.begin(pause.WHOLE_SITE, NOW + HOUR)
     assert conf.this_site().rules_file.read_text() != before

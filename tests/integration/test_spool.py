@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import DataError, connection
 
-from linod_systemd import clock, conf, database, execute, invocation, ledger, offline, spool
+from linod_systemd import boot, clock, conf, database, execute, host, ledger, offline, spool
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.tasks import Tasks
@@ -184,7 +184,7 @@ def test_rule_of_rules_json_is_the_row(site: conf.Site) -> None:
 
 def test_an_end_in_the_spool_is_written_before_a_row_is_taken_for_left(site: conf.Site) -> None:
     rule = JobRule.objects.get(name="spooled_works")
-    here = {"host": invocation.host_name(), "boot_id": invocation.boot_id()}
+    here = {"host": host.host_name(), "boot_id": boot.boot_id()}
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), **here)
     job.status, job.end_datetime = "success", clock.now()
     ledger._put(site, job)

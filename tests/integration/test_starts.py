@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import clock, conf, invocation, journal_socket, starts
+from linod_systemd import boot, clock, conf, host, journal_socket, starts
 from linod_systemd.choices import Status
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
@@ -134,7 +134,7 @@ def test_in_a_unit_the_socket_must_be_there(
 def test_a_lost_row_gets_the_end_that_the_journal_knows(site: conf.Site, journal: Socket) -> None:
     journal.answers = one_start
     rule = JobRule.objects.get(name="started")
-    row = {"host": invocation.host_name(), "boot_id": invocation.boot_id(), "invocation_id": INVOCATION}
+    row = {"host": host.host_name(), "boot_id": boot.boot_id(), "invocation_id": INVOCATION}
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), **row)
     job.finish(Status.LOST, reason="its process is gone")
     starts.account_for(site)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from linod_systemd import clock, conf, desired, export, invocation, jitter, store
+from linod_systemd import clock, conf, desired, export, host, jitter, store
 from linod_systemd.choices import CancelledBy
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures, Registry
@@ -253,7 +253,7 @@ def test_jitter_delays_every_answer_of_a_rule() -> None:
     Tasks(made).setup()
     first, second = (JobRule.objects.get(name=name).stored() for name in ("first", "second"))
     site = conf.this_site()
-    assert first.recurrence().delay == jitter.offset(site.name, "first", invocation.host_name(), 3600)
+    assert first.recurrence().delay == jitter.offset(site.name, "first", host.host_name(), 3600)
     assert second.recurrence() == first.recurrence()
     rules = desired.parse(export.wanted_text(site))
     assert [rules.recurrence(rule) for rule in rules.rules] == [first.recurrence(), second.recurrence()]

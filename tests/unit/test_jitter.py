@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import desired, invocation, jitter
+from linod_systemd import desired, host, jitter
 from linod_systemd.oncalendar import horizon_end, timer_lines
 from linod_systemd.recurrence import RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
@@ -49,7 +49,7 @@ def test_a_rule_is_not_moved_before_those_it_runs_after() -> None:
         ),
     )
     delays = {one.name: rules.recurrence(one).delay for one in rules.rules}
-    own = jitter.offset("shop", "first", invocation.host_name(), 3600)
+    own = jitter.offset("shop", "first", host.host_name(), 3600)
     assert delays["alone"] == 0
     assert own == delays["first"] == delays["second"] <= delays["third"]
 
@@ -112,7 +112,7 @@ def test_a_rules_file_and_its_rules_agree() -> None:
     text = desired.dump("shop", "UTC", [rule("mail", jitter=3600)])
     rules = desired.parse(text)
     recurrence = rules.recurrence(rules.rules[0])
-    own = timedelta(seconds=jitter.offset("shop", "mail", invocation.host_name(), 3600))
+    own = timedelta(seconds=jitter.offset("shop", "mail", host.host_name(), 3600))
     midnight = datetime(2026, 11, 25, tzinfo=UTC)
     assert list(islice(recurrence.occurrences(midnight - timedelta(days=1, seconds=1) + own), 2)) == [
         midnight - timedelta(days=1) + own,

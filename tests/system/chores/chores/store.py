@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from linod_systemd import conf, export, run_request
+from linod_systemd import conf, export
 from linod_systemd.clock import from_database, now
 from linod_systemd.job_store import JobStore
 from linod_systemd.procedures import Procedure
@@ -74,12 +74,12 @@ class ChoreStore(JobStore):
 
     def ask(self, name: str) -> bool:
         asked = Chore.objects.filter(title=name).update(wanted_at=now())
-        run_request.on_commit(name, wanted=True)
+        export.ask_on_commit(name, wanted=True)
         return bool(asked)
 
     def requested(self) -> list[StoredRule]:
         return [self._stored(chore) for chore in Chore.objects.exclude(wanted_at=None)]
 
     def withdraw(self, name: str) -> bool:
-        run_request.on_commit(name, wanted=False)
+        export.ask_on_commit(name, wanted=False)
         return bool(Chore.objects.filter(title=name).update(wanted_at=None))
