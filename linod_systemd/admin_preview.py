@@ -9,7 +9,6 @@ from typing import Any
 from django import forms
 
 from linod_systemd import clock, english, store
-from linod_systemd.commands_next import instants
 from linod_systemd.explain import explain
 from linod_systemd.peculiar import peculiarities
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
@@ -34,7 +33,7 @@ def context(form: forms.BaseModelForm[Any]) -> dict[str, Any]:
     except RecurrenceError as error:
         return {"errors": [("", str(error))]}
     last_start = store.current().jobs(stored.name).last_start() if form.instance.pk else None
-    times = islice(instants(recurrence, now, last_start), TIMES)
+    times = islice(recurrence.due_after(now, last_start), TIMES)
     return {
         "sentence": explain(stored.rule, recurrence, now),
         "times": [(_local(recurrence, at), ", ".join(peculiarities(recurrence, at))) for at in times],

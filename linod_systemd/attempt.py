@@ -1,37 +1,27 @@
-"""Calling a procedure, and how that ended. Writes nothing."""
+"""One attempt of a run: call the procedure, and judge its end. Writes nothing."""
 
 from __future__ import annotations
 
 import signal
 import time
 import traceback
-from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-from linod_systemd import boot, conf, database, stopping
-from linod_systemd.accounting import Usage
+from linod_systemd import boot, conf, database, request
 from linod_systemd.choices import Status, StopReason
+from linod_systemd.outcome import Outcome
 from linod_systemd.procedures import Procedure
 from linod_systemd.store import Run
 
 OURS = (__name__, Run.__module__, Procedure.__module__)  # whose frames no reader of a traceback wants
 
 
+FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0  # seconds before an attempt after the first
+
+
 class Terminated(BaseException):
     """SIGTERM: someone stops the job. Not an Exception, so that a procedure doesn't take it for its own."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended; ``blameless`` where the procedure could not help it."""
-
-    status: Status
-    reason: str = ""
-    exit_code: int = 0
-    details: str = ""
-    blameless: bool = False
-    usage: Usage = Usage()
 
 
 def call(run: Run, ar: Any) -> Outcome:
@@ -40,12 +30,12 @@ def call(run: Run, ar: Any) -> Outcome:
         setup = conf.command(run.rule.site, "setup")
         reason = f"no procedure is named {run.rule.rule.procedure!r}: run {setup}"
         return Outcome(Status.FAILED, reason, 1)
-    stopping.begin()
+    request.forget_stop()
     try:
         with _interruptible():
             run.perform(ar)
     except Warning as warning:  # LINOD.txt: a procedure ends early, with a reason, and is well
-        return terminated() if stopping.was_heeded() else Outcome(Status.SUCCESS, str(warning))
+        return terminated() if request.stop_was_seen() else Outcome(Status.SUCCESS, str(warning))
     except Terminated:
         return terminated()
     except KeyboardInterrupt:
@@ -56,7 +46,20 @@ def call(run: Run, ar: Any) -> Outcome:
         return Outcome(Status.FAILED, f"the procedure called sys.exit({error.code!r})", 1)
     except BaseException as error:
         return _failed(error)
-    return terminated() if stopping.was_heeded() else Outcome(Status.SUCCESS)
+    return terminated() if request.stop_was_seen() else Outcome(Status.SUCCESS)
+
+
+def wait_before(attempt: int) -> float:
+    """Seconds from the end of the previous attempt: 2, 4, 8, … at most 300.
+
+    :param attempt: the number of the coming one, from 2.
+    """
+    return min(FIRST_WAIT * 2.0 ** min(attempt - 2, 20), LONGEST_WAIT)
+
+
+def longest(timeout: float, retries: int) -> float:
+    """Seconds that all attempts and the waits between them may take."""
+    return timeout * (retries + 1) + sum(wait_before(attempt) for attempt in range(2, retries + 2))
 
 
 def rest(seconds: float) -> bool:
@@ -103,5 +106,5 @@ class _interruptible:
     @staticmethod
     def _terminate(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if not stopping.come():
+        if not request.take_stop():
             raise Terminated

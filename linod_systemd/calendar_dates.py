@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -163,3 +163,14 @@ def _within(day: date) -> date:
 def _nth(series: DateSeries, number: int) -> date | None:
     within = itertools.takewhile(lambda day: day.year <= LAST_ELAPSE_YEAR, series.ascending(series.start))
     return next(islice(within, number - 1, None), None)
+
+
+def runs(values: Collection[int]) -> list[list[int]]:
+    """Numbers in order, those that follow each other together."""
+    found: list[list[int]] = []
+    for value in sorted(values):
+        if found and value == found[-1][-1] + 1:
+            found[-1].append(value)
+        else:
+            found.append([value])
+    return found

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from linod_systemd.calendar_dates import runs
+
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -18,17 +20,6 @@ class Lines:
 
     texts: tuple[str, ...] = ()
     until: datetime | None = None
-
-
-def runs(values: Collection[int]) -> list[list[int]]:
-    """Numbers in order, those that follow each other together."""
-    found: list[list[int]] = []
-    for value in sorted(values):
-        if found and value == found[-1][-1] + 1:
-            found[-1].append(value)
-        else:
-            found.append([value])
-    return found
 
 
 def numbers(values: Collection[int], names: Callable[[int], str] = "{:02d}".format) -> str:

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from linod_systemd import conf, forking, identity, memory
+from linod_systemd import conf, forking, load, memory
 from linod_systemd.report import Report
 
 LONGEST = 60_000  # what a pipe takes without being read
@@ -49,7 +49,7 @@ class Chore:
 
 def _do(site: conf.Site, name: str, pipe: int) -> int:
     if not site.preload:
-        identity.load(site)
+        load.load(site)
     from linod_systemd import housekeeping  # Django, which is loaded by now
 
     report = housekeeping.do(site, name)

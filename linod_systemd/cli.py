@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import answers, conf, identity
+from linod_systemd import conf, identity, load, output
 from linod_systemd.argument_types import count, duration, instant, moment, month
 from linod_systemd.errors import LinodError
 
@@ -61,13 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd.supervisor import supervise
 
             return supervise(site)
-        with answers.apart(for_good=True) if gives_json(options) else contextlib.nullcontext():
-            return _load_and_dispatch(site, options)
+        if options.command == "record-end":
+            from linod_systemd import on_failure
+
+            return on_failure.record_end(site, options.rule)
+        with output.apart(for_good=True) if gives_json(options) else contextlib.nullcontext():
+            load.load(site)
+            return dispatch(site, options)
     except LinodError as error:
         print(f"linod: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        answers.nobody_reads()
+        output.nobody_reads()
         return 0
 
 
@@ -91,25 +94,6 @@ def gives_all(options: argparse.Namespace) -> bool:
 def gives_json(options: argparse.Namespace) -> bool:
     """Whether the answer is for a program, so that nothing else may stand on stdout."""
     return getattr(options, "json", False) or gives_all(options)
-
-
-def _load_and_dispatch(site: conf.Site, options: argparse.Namespace) -> int:
-    try:
-        identity.load(site)
-    except LinodError:
-        if options.command == "record-end":
-            _keep_end(site, options.rule)
-        raise
-    return dispatch(site, options)
-
-
-def _keep_end(site: conf.Site, rule: str) -> None:
-    """Note how a job of a site that does not load ended; written into its database once it does."""
-    from linod_systemd import ending, spool
-
-    monitored = dict(os.environ)
-    text = ending.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
-    spool.put_end(site, rule, monitored, text, datetime.now(UTC))
 
 
 def dispatch(site: conf.Site, options: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator
 
@@ -14,25 +13,20 @@ from linod_systemd import (
     commands_jobs,
     commands_status,
     conf,
-    database,
-    ending,
     export,
-    failure,
-    ledger,
+    on_failure,
     pause,
-    spool,
     store,
 )
 from linod_systemd.agenda import Entry
 from linod_systemd.choices import CancelledBy
 from linod_systemd.commands_next import Asked, answer, find_in_file
 from linod_systemd.errors import LinodError, RefusedRule
-from linod_systemd.nearest import find_rule
+from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, next_run
+from linod_systemd.output import say
 from linod_systemd.recurrence import RecurrenceError
-from linod_systemd.site_journal import JournalAway
 from linod_systemd.tasks import Tasks
-from linod_systemd.terminal import say
 
 Options = argparse.Namespace
 
@@ -138,28 +132,6 @@ def supervise(site: conf.Site, options: Options) -> int:
     return serve(site)
 
 
-def record_end(site: conf.Site, options: Options) -> int:
-    monitored = dict(os.environ)
-    message = ending.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
-    try:
-        with database.reachable(site):
-            ledger.drain(site)
-            if _runs_again(site, options.rule, monitored.get("MONITOR_INVOCATION_ID", "")):
-                return 0  # these are not the words about the run that ended
-            failure.record(site, options.rule, monitored, message)
-    except database.DatabaseAway as error:
-        spool.put_end(site, options.rule, monitored, message, clock.utc_now())
-        print(f"linod: the end of a job is kept in {site.spool_directory}, as {error}", file=sys.stderr)
-    return 0
-
-
-def _runs_again(site: conf.Site, rule: str, invocation_id: str) -> bool:
-    try:
-        return ending.last_known(site, rule, invocation_id) is None
-    except JournalAway:  # that is asked only where the unit itself is of another run
-        return False
-
-
 COMMANDS: dict[str, Callable[[conf.Site, Options], int]] = {
     "status": commands_status.status,
     "next": about_rule,
@@ -179,5 +151,5 @@ COMMANDS: dict[str, Callable[[conf.Site, Options], int]] = {
     "demo-data": demo_data,
     "manage": manage,
     "supervise": supervise,
-    "record-end": record_end,
+    "record-end": lambda site, options: on_failure.record_end(site, options.rule),
 }

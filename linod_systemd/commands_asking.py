@@ -6,9 +6,9 @@ import argparse
 from datetime import datetime, timedelta
 
 from linod_systemd import clock, conf, pause, pausing, running, store
-from linod_systemd.nearest import find_rule
+from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, next_run, site_time
-from linod_systemd.terminal import say
+from linod_systemd.output import say
 
 
 def run(site: conf.Site, options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from linod_systemd import agenda, answers, desired, english
+from linod_systemd import agenda, desired, english, output
 from linod_systemd.agenda import Agenda, Entry
 from linod_systemd.explain import explain
 from linod_systemd.recurrence import RecurrenceSet
@@ -57,7 +57,7 @@ def show(entries: Iterable[Entry], timezone: str, options: argparse.Namespace) -
         first, last = options.month if isinstance(options.month, tuple) else agenda.month(f"{today:%Y-%m}")
     found = agenda.of(entries, first, last, zone, now)
     if options.json:
-        answers.give_json(_as_json(found))
+        output.give_json(_as_json(found))
         return
     for line in _page(found):
         print(line)

@@ -11,13 +11,13 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import answers, clock, conf, site_journal, store
+from linod_systemd import clock, conf, output, site_journal, store
 from linod_systemd.choices import Status, Trigger
 from linod_systemd.errors import NoSuchRule
 from linod_systemd.job import Job, JobQuerySet
-from linod_systemd.nearest import find_rule
+from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, site_time
-from linod_systemd.terminal import print_table, say
+from linod_systemd.output import print_table, say
 from linod_systemd.visible import visible_line
 
 LOOK_SECONDS = 1.0  # until --follow looks again
@@ -39,12 +39,12 @@ def jobs(site: conf.Site, options: argparse.Namespace) -> int:
         return _follow(found, options)
     if options.export:
         for job in found.order_by("start_datetime", "pk").iterator():
-            answers.give_json(_job_as_json(job), in_one_line=True)
+            output.give_json(_job_as_json(job), in_one_line=True)
         return 0
     rows = list(found[: options.n])
     left = found.count() - len(rows) if len(rows) == options.n else 0
     if options.json:
-        answers.give_json([_job_as_json(job) for job in rows])
+        output.give_json([_job_as_json(job) for job in rows])
         return 0
     used = ("how", "CPU", "memory") if options.verbose else ()
     columns = ("job", "rule", "start", "seconds", *used, "status", "trigger", "reason")
@@ -79,7 +79,7 @@ def _follow(found: JobQuerySet, options: argparse.Namespace) -> int:
 
 def _print_line(job: Job, options: argparse.Namespace) -> None:
     if options.json:
-        answers.give_json(_job_as_json(job), in_one_line=True)
+        output.give_json(_job_as_json(job), in_one_line=True)
         return
     print("  ".join(visible_line(cell) for cell in _job_cells(job, options.verbose)), flush=True)
 
@@ -129,7 +129,7 @@ def show(site: conf.Site, options: argparse.Namespace) -> int:
     values = _job_as_json(job)
     values["printed"] = site_journal.printed_of_invocation(job.invocation_id) if job.invocation_id else ""
     if options.json:
-        answers.give_json(values)
+        output.give_json(values)
         return 0
     message, printed = values.pop("message"), values.pop("printed")
     for key, value in values.items():

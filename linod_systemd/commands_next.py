@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from linod_systemd import answers, desired, english, layout, terminal
+from linod_systemd import desired, english, layout, output
 from linod_systemd.explain import explain
 from linod_systemd.nearest import no_such_rule
 from linod_systemd.recurrence import RecurrenceSet
@@ -41,7 +40,7 @@ def find_in_file(path: Path, name: str) -> Asked:
     for refused in rules.refused:
         if str(refused).startswith(f"rule {name!r}"):
             raise refused
-    raise no_such_rule(name, [rule.name for rule in rules.rules], str(path))
+    raise no_such_rule(name, [rule.name for rule in rules.rules], path)
 
 
 def answer(asked: Asked, options: argparse.Namespace) -> int:
@@ -51,7 +50,7 @@ def answer(asked: Asked, options: argparse.Namespace) -> int:
     if options.command == "next":
         _print_next(asked, sentence, now, options)
     elif options.json:
-        answers.give_json({"rule": asked.rule.name, "explanation": sentence})
+        output.give_json({"rule": asked.rule.name, "explanation": sentence})
     else:
         print(sentence)
     return 0
@@ -62,10 +61,10 @@ def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Na
     begin = min(options.from_time or now, recurrence.end_of_time)
     found: list[datetime] = []
     if not asked.rule.cancelled:
-        found = list(islice(instants(recurrence, begin, asked.last_start), options.n))
+        found = list(islice(recurrence.due_after(begin, asked.last_start), options.n))
     if options.json:
-        answers.give_json([instant.isoformat() for instant in found])
-    elif found and terminal.is_read_by_people():
+        output.give_json([instant.isoformat() for instant in found])
+    elif found and output.is_read_by_people():
         from linod_systemd import next_view  # it takes rich, which no pipe needs
 
         next_view.show(sentence, recurrence, found, now)
@@ -74,17 +73,6 @@ def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Na
             print(instant.isoformat())
     if not found:
         print(f"{asked.rule.name}: {_why_never(asked, now)}", file=sys.stderr)
-
-
-def instants(recurrence: RecurrenceSet, begin: datetime, last_start: datetime | None) -> Iterator[datetime]:
-    """When it is due (UTC) after ``begin``; a monotonic rule counts on from its last start."""
-    if not recurrence.is_monotonic:
-        yield from recurrence.occurrences(begin)
-        return
-    due = recurrence.next_after_start(last_start, begin)
-    while due is not None:
-        yield due
-        due = recurrence.next_after_start(due, due + timedelta(microseconds=1))
 
 
 def _why_never(asked: Asked, now: datetime) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.utils import timesince, translation
 
-from linod_systemd import answers, clock, conf, health, memory
+from linod_systemd import clock, conf, health, memory, output
 from linod_systemd.explain import when
 from linod_systemd.health import Health
+from linod_systemd.output import print_table, say
 from linod_systemd.recurrence import RecurrenceError
 from linod_systemd.tasks import Tasks
-from linod_systemd.terminal import print_table, say
 from linod_systemd.visible import visible_line
 
 COLUMNS = ("rule", "when", "last run", "next run", "state")
@@ -26,7 +26,7 @@ def status(site: conf.Site, options: argparse.Namespace) -> int:
         return _lines(site)
     found = health.of_site(site)
     if options.json:
-        answers.give_json([_as_json(site, one) for one in found.rules])
+        output.give_json([_as_json(site, one) for one in found.rules])
     else:
         now = clock.utc_now()
         empty = f"there are no rules yet: {conf.command(site.name, 'setup')}"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linod_systemd import (
-    answers,
     conf,
     identity,
+    output,
     programs,
     site_folders,
     site_process,
@@ -67,7 +67,7 @@ def doctor(options: argparse.Namespace) -> int:
             said = f"{place}{finding.what}" + (f": {finding.remedy}" if finding.remedy else "")
             print(visible_line(f"{finding.mark}  {said}"), flush=True)
     if options.json:
-        answers.give_json([vars(finding) for finding in findings])
+        output.give_json([vars(finding) for finding in findings])
     return int(not all(finding.is_well for finding in findings))
 
 

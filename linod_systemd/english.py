@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date, time
 
-from linod_systemd.calendar_text import runs
+from linod_systemd.calendar_dates import runs
 from linod_systemd.recurrence import WEEKDAYS
 
 MONTHS = (

@@ -11,39 +11,36 @@ from typing import Any
 from django.db import IntegrityError, close_old_connections
 
 from linod_systemd import (
-    accounting,
     attempt,
     boot,
-    claim,
+    cgroup,
     clock,
     conf,
     database,
     host,
     invocation,
     joblog,
-    ledger,
-    leftover,
+    lookup,
     missed,
-    nearest,
-    offline,
     owed,
-    retry,
+    reconcile,
+    rows,
     running,
     slot,
     store,
 )
-from linod_systemd.accounting import Usage
-from linod_systemd.attempt import Outcome
+from linod_systemd.cgroup import Usage
 from linod_systemd.choices import Status, Trigger
-from linod_systemd.claim import Claimed
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning
 from linod_systemd.invocation import Invocation
 from linod_systemd.job import Job
 from linod_systemd.notify import Notifier
+from linod_systemd.outcome import Outcome
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
 from linod_systemd.rule_start import Start
+from linod_systemd.running import Claimed
 from linod_systemd.slot import Past
 from linod_systemd.store import Run, StoredRule
 from linod_systemd.ticks import INSTANT
@@ -64,7 +61,7 @@ def execute(site: conf.Site, name: str, *, warm: bool = False, elapsed: datetime
     by = invocation.current(site, name) if elapsed is None else Invocation(rang=elapsed)
     start = Start.of(rule, by, warm=warm)
     try:
-        with claim.claimed(site, name):
+        with running.claimed(site, name):
             if not _is_to_run(site, start):
                 _settle(site, start)
                 return 0
@@ -96,10 +93,10 @@ def _find(site: conf.Site, name: str) -> StoredRule:
     """The rule; as rules.json knows it, where the database is away: the job may not need it."""
     try:
         with database.reachable(site):
-            ledger.drain(site)
-            return nearest.find_rule(name)
+            reconcile.drain(site)
+            return lookup.find_rule(name)
     except DatabaseAway as error:
-        rule = offline.find_rule(site, name)
+        rule = lookup.find_exported(site, name)
         if rule is None:
             raise
         logger.warning("%s: %s", name, error)
@@ -140,7 +137,7 @@ def _attempts(site: conf.Site, start: Start) -> Outcome:
     notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
     while True:
         if number > 1:
-            wait = retry.wait_before(number)
+            wait = attempt.wait_before(number)
             notifier.extend_timeout(wait + rule.rule.timeout)
             if not attempt.rest(wait):
                 return outcome or attempt.terminated()
@@ -161,7 +158,7 @@ def run_by_hand(site: conf.Site, name: str, ar: Any = None, logger: logging.Logg
     """
     start = Start(_find(site, name), Invocation())
     try:
-        with claim.claimed(site, name):
+        with running.claimed(site, name):
             run = begin(site, start)
             _run(site, start, run, is_last=True, ar=ar, job_logger=logger)
     except Claimed as error:
@@ -187,13 +184,13 @@ def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = N
         try:
             with database.reachable(site):
                 # Who holds the claim knows that no other process of this host runs the rule.
-                ledger.lose_others(site, rule.name)
+                reconcile.lose_others(site, rule.name)
                 if asked is None and start.due is not None:
                     missed.note(rule, start.due - INSTANT)
         except DatabaseAway as error:
             logger.warning("%s: %s", rule.name, error)
     try:
-        return ledger.begin(site, rule, job)
+        return rows.begin(site, rule, job)
     except IntegrityError as error:
         if not store.current().jobs(rule.name).running().exists():
             raise SlotTaken(str(job.slot)) from error
@@ -227,18 +224,18 @@ def _run(
 ) -> Outcome:
     name, job, began = start.rule.name, run.job, time.monotonic()
     # That of the first attempt begins with the unit.
-    before = accounting.usage() if job.attempt > 1 else Usage(0.0)
+    before = cgroup.usage() if job.attempt > 1 else Usage(0.0)
     level = LogLevels(start.rule.rule.log_level).level
     with joblog.attached(site, job, level, to_stderr=not start.by.by_systemd) as captured:
-        logger.info("%s: %s started (%s)", name, ledger.label(job), job.trigger)
+        logger.info("%s: %s started (%s)", name, rows.label(job), job.trigger)
         if ar is None:
             ar = run.request(job_logger or logging.getLogger("linod.job"))
         outcome = attempt.call(run, ar)
         if outcome.details:
             captured.add(outcome.details)
         if start.by.by_systemd:
-            outcome = replace(outcome, usage=accounting.usage().since(before))
-            if is_last and (left := ", ".join(leftover.names())):
+            outcome = replace(outcome, usage=cgroup.usage().since(before))
+            if is_last and (left := ", ".join(cgroup.left_behind())):
                 logger.warning("%s: it leaves %s behind, which systemd ends with it", name, left)
                 if outcome.status == Status.SUCCESS and not outcome.reason:
                     outcome = replace(outcome, reason=f"left behind, and ended with it: {left}")
@@ -246,8 +243,8 @@ def _run(
         took = time.monotonic() - began
         reason = f" ({outcome.reason})" if outcome.reason else ""
         report = logger.info if outcome.status == Status.SUCCESS else logger.error
-        report("%s: %s ended: %s%s after %.2f s", name, ledger.label(job), outcome.status, reason, took)
+        report("%s: %s ended: %s%s after %.2f s", name, rows.label(job), outcome.status, reason, took)
         if outcome.details:
             logger.error("%s", outcome.details)
-        ledger.end(site, run, outcome, captured.text(), judge=is_last)
+        rows.end(site, run, outcome, captured.text(), judge=is_last)
     return outcome

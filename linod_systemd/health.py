@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, conf, django_settings, failure, missed, outlook, pause, store, unit_health
+from linod_systemd import (
+    clock,
+    conf,
+    consequences,
+    django_settings,
+    missed,
+    outlook,
+    pause,
+    store,
+    unit_health,
+)
 from linod_systemd.choices import CancelledBy, Status
 from linod_systemd.outlook import local
 from linod_systemd.pause import Pause
@@ -65,7 +75,7 @@ class Health:
         if self.impossible:
             return "correct the rule in the admin"
         if self.rule.rule.cancelled:
-            return failure.way_back(site, self.rule.name)
+            return consequences.way_back(site, self.rule.name)
         return conf.command(site.name, "jobs", self.rule.name)
 
 

@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError
 
 from linod_systemd import (
-    claim,
     clock,
     conf,
+    consequences,
     database,
     export,
-    failure,
     health,
-    ledger,
     missed,
     owed,
+    reconcile,
     request_folder,
+    running,
     silence,
     slot,
     starts,
@@ -64,7 +64,7 @@ def _set_up(site: conf.Site, *, revive: bool) -> Report:
     changes = Tasks().setup(revive=revive)
     logger.info("site %s: %s", site.name, changes)
     for name in changes.left_cancelled:
-        logger.warning("%s: still cancelled. %s", name, failure.way_back(site, name))
+        logger.warning("%s: still cancelled. %s", name, consequences.way_back(site, name))
     export.export(site)
     settled = _end_rows(site)
     owed.request(site)
@@ -93,7 +93,7 @@ def _ask_again(site: conf.Site) -> None:
         asked = rule.requested_at
         if asked is None or not now - OLDEST_REQUEST < asked < now - REQUEST_PATIENCE:
             continue
-        if claim.is_claimed(site, rule.name):
+        if running.is_claimed(site, rule.name):
             continue
         if _was_started_since(site, rule, asked):
             store.current().withdraw(rule.name)
@@ -113,12 +113,12 @@ def _was_started_since(site: conf.Site, rule: StoredRule, asked: datetime) -> bo
 
 def settle(site: conf.Site) -> Report:
     """End the rows of jobs that have ended without."""
-    return Report(settled=ledger.reconcile(site))
+    return Report(settled=reconcile.reconcile(site))
 
 
 def _end_rows(site: conf.Site) -> bool:
     """The same, and for starts that have no row at all."""
-    settled = ledger.reconcile(site)
+    settled = reconcile.reconcile(site)
     starts.account_for(site)
     return settled
 
@@ -148,9 +148,9 @@ def status_line(site: conf.Site) -> str:
     cancelled = sum(rule.rule.cancelled for rule in rules)
     last = source.jobs().failures().first()
     failed = f"job #{last.pk}" if last else "none"
-    running = source.jobs().running().count()
+    count = source.jobs().running().count()
     trouble = f"{len(found.troubles)} in trouble, " if found.troubles else ""
-    return f"{len(rules)} rules, {cancelled} cancelled, {running} running, {trouble}last failure: {failed}"
+    return f"{len(rules)} rules, {cancelled} cancelled, {count} running, {trouble}last failure: {failed}"
 
 
 CHORES: dict[str, Callable[[conf.Site], Report]] = {

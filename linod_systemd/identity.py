@@ -1,12 +1,7 @@
-"""The site's own user, environment and settings.
-
-Root imports nothing of a site: site_process.py has it done as the site's user, in a process of its own.
-Nothing here imports Django before :func:`load`.
-"""
+"""Become the site's user, with the environment of its processes. Imports neither Django nor a site's code."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import pwd
@@ -14,7 +9,7 @@ import shlex
 import sys
 
 from linod_systemd import conf
-from linod_systemd.errors import ConfigurationError, LinodError, RefusedSite
+from linod_systemd.errors import ConfigurationError, RefusedSite
 
 PR_SET_NO_NEW_PRIVS = 38
 KEPT_VARIABLES = ("LINOD_ROOT", "LANG", "LC_ALL", "TERM", "COLUMNS", "TZ", "NO_COLOR")
@@ -88,15 +83,6 @@ def read_environment_file(path: str) -> dict[str, str]:
     return values
 
 
-def add_own_environment(site: conf.Site) -> None:
-    """What its environment_file says, where that is not for systemd to read.
-
-    :raises ConfigurationError: where it cannot be read.
-    """
-    if site.environment_file and not site.environment_by_root:
-        os.environ.update(read_environment_file(site.environment_file))
-
-
 def make_directories(site: conf.Site, account: pwd.struct_passwd) -> None:
     """Make the site's own folders as StateDirectory= and LogsDirectory= do, for what runs before any unit.
 
@@ -127,44 +113,3 @@ def drop_privileges(account: pwd.struct_passwd) -> None:
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-
-
-def load(site: conf.Site) -> None:
-    """Set Django up for the site, in its directory.
-
-    :raises ConfigurationError: where a folder, a file, its settings or an app cannot be used.
-    """
-    conf.ensure_directories(site)
-    add_own_environment(site)
-    try:
-        if "LINOD_BOOT_ID" not in os.environ:  # a unit has WorkingDirectory=
-            os.chdir(site.directory)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the directory {site.directory} of the site {site.name!r} cannot be entered ({error.strerror})",
-            f"make it, or correct {conf.site_file(site.name)}",
-        ) from error
-    if site.directory not in sys.path:
-        sys.path.insert(0, site.directory)
-    os.environ["DJANGO_SETTINGS_MODULE"] = site.settings
-    os.environ["LINOD_SITE"] = site.name
-    import django
-
-    try:
-        with contextlib.redirect_stdout(
-            sys.stderr
-        ):  # what a site prints, and Lino logs, is no answer of ours
-            django.setup()
-    except LinodError:
-        raise
-    except Exception as error:
-        raise ConfigurationError(
-            f"the site {site.name!r} does not load ({type(error).__name__}: {error})",
-            conf.as_user(
-                site,
-                f"DJANGO_SETTINGS_MODULE={site.settings}",
-                sys.executable,
-                *("-m", "django", "check"),
-                folder=site.directory,
-            ),
-        ) from error

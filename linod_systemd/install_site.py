@@ -26,7 +26,7 @@ from linod_systemd import (
     unitnames,
 )
 from linod_systemd.errors import ConfigurationError
-from linod_systemd.terminal import agrees, say
+from linod_systemd.output import agrees, say
 from linod_systemd.unit_health import Trouble
 from linod_systemd.visible import visible_line
 

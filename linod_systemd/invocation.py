@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from linod_systemd import control_group, unitnames
+from linod_systemd import cgroup, unitnames
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.conf import Site
 
@@ -47,13 +47,13 @@ def current(site: Site, rule: str) -> Invocation:
     own unit: a shell in some other service that runs linod-run is a person.
     """
     unit = unitnames.service(site.unit_prefix, rule)
-    if not control_group.is_in(unit):
+    if not cgroup.is_in(unit):
         return Invocation()
     invocation_id = os.environ.get("INVOCATION_ID", "")
     if not os.environ.get("TRIGGER_UNIT"):
         return Invocation(invocation_id)
     timer = unitnames.timer(site.unit_prefix, rule)
-    return Invocation(invocation_id, _triggered_at(timer, unit, per_user=control_group.is_per_user()))
+    return Invocation(invocation_id, _triggered_at(timer, unit, per_user=cgroup.is_per_user()))
 
 
 def _triggered_at(timer: str, service: str, *, per_user: bool) -> datetime | None:

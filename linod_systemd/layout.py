@@ -10,6 +10,7 @@ from pathlib import Path
 
 from linod_systemd import trust
 from linod_systemd.errors import ConfigurationError
+from linod_systemd.nearest import RuleCommands
 
 HOMES = ("/home/", "/root/", "/run/user/")
 
@@ -114,6 +115,10 @@ class Site:
     def fork_memory_file(self) -> Path:
         """How many bytes a fork of the supervisor had of its own, lately."""
         return self.runtime_directory / "fork.memory"
+
+    def rule_commands(self) -> RuleCommands:
+        """The commands that list and make the rules of this site."""
+        return RuleCommands(command(self.name, "status"), command(self.name, "setup"))
 
     @property
     def log_file(self) -> Path:

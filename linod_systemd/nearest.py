@@ -1,41 +1,41 @@
-"""The rule that a person named, or the names that may have been meant."""
+"""The error for a name that no rule has, with the nearest names that there are. Pure."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from linod_systemd import conf, store
 from linod_systemd.errors import NoSuchRule
-from linod_systemd.store import StoredRule
 
 MOST_NAMES = 12
 
 
-def find_rule(name: str) -> StoredRule:
-    """The rule of this name in the site's store.
+@dataclass(frozen=True)
+class RuleCommands:
+    """The commands, as a person types them, that list the rules of a site and that make them."""
 
-    :raises NoSuchRule: with the nearest names.
-    """
-    rule = store.current().rule(name)
-    if rule is None:
-        raise no_such_rule(name, [other.name for other in store.current().rules()])
-    return rule
+    listing: str
+    making: str
 
 
-def no_such_rule(name: str, names: Sequence[str], file: str | None = None) -> NoSuchRule:
-    """The error for a name that none of a site's rules has, with the nearest that there are.
+def no_such_rule(name: str, names: Sequence[str], looked_into: RuleCommands | Path) -> NoSuchRule:
+    """Return the error for a name that none of the rules ``names`` has.
 
-    :param file: the rules.json that was looked into, in place of the site.
+    Example: ``no rule is named 'chekdata': did you mean checkdata?``
+
+    :param looked_into: the commands of the site that was asked, or the rules.json that was read.
     """
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if near:
-        remedy = f"did you mean {' or '.join(near)}?"
-    elif file is None:
-        site = conf.this_site().name
-        status, setup = conf.command(site, "status"), conf.command(site, "setup")
-        remedy = f"{status} lists the rules" if names else f"there are no rules yet: {setup}"
-    else:
+    where = ""
+    if isinstance(looked_into, Path):
+        where = f" in {looked_into}"
         more = ", …" if len(names) > MOST_NAMES else ""
         remedy = f"it has {', '.join(names[:MOST_NAMES])}{more}" if names else "it has no rules: linod export"
-    return NoSuchRule(f"no rule is named {name!r}{f' in {file}' if file else ''}", remedy)
+    else:
+        made = f"there are no rules yet: {looked_into.making}"
+        remedy = f"{looked_into.listing} lists the rules" if names else made
+    if near:
+        remedy = f"did you mean {' or '.join(near)}?"
+    return NoSuchRule(f"no rule is named {name!r}{where}", remedy)

@@ -179,6 +179,19 @@ class RecurrenceSet(RecurrenceFields):
         due = self.ticks.ticked_from(due - self.shift) + self.shift
         return due if due <= min(LAST_ELAPSE, self.last or LAST_ELAPSE) else None
 
+    def due_after(self, begin: datetime, last_start: datetime | None) -> Iterator[datetime]:
+        """The instants (UTC) at which it is due, strictly after ``begin``.
+
+        A monotonic rule counts on from its last start, and then from each of the instants given out.
+        """
+        if not self.is_monotonic:
+            yield from self.occurrences(begin)
+            return
+        due = self.next_after_start(last_start, begin)
+        while due is not None:
+            yield due
+            due = self.next_after_start(due, due + INSTANT)
+
     def allows(self, instant: datetime) -> bool:
         """Whether an instant is neither before A nor after the end, and its local weekday is ticked.
 

@@ -1,4 +1,9 @@
-"""``ar``, the request that a procedure is called with."""
+"""``ar``, the request that a procedure is called with; and whether its job is asked to stop.
+
+SIGTERM asks a job to stop, at a shutdown or by ``systemctl stop``. A procedure that reads ``ar.stopping`` is
+not interrupted: its unit gives it time to come to an end by itself (TimeoutStopSec=). A procedure that never
+reads it is ended by an exception (attempt.py).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,48 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from linod_systemd.stopping import is_stopping
-
 if TYPE_CHECKING:
     from linod_systemd.job import Job
+
+
+@dataclass
+class _Stop:
+    is_asked_for: bool = False  # by the procedure
+    has_come: bool = False
+    is_known: bool = False  # to the procedure
+
+
+_stop = _Stop()
+
+
+def is_stopping() -> bool:
+    """What ``ar.stopping`` gives."""
+    _stop.is_asked_for = True
+    _stop.is_known |= _stop.has_come
+    return _stop.has_come
+
+
+class Stopping:
+    """The same, for a request that is a class of somebody else's: true once it is so."""
+
+    def __bool__(self) -> bool:
+        return is_stopping()
+
+
+def forget_stop() -> None:
+    """A procedure is about to be called."""
+    _stop.is_asked_for = _stop.has_come = _stop.is_known = False
+
+
+def take_stop() -> bool:
+    """SIGTERM has come; whether the procedure looks for it by itself."""
+    _stop.has_come = True
+    return _stop.is_asked_for
+
+
+def stop_was_seen() -> bool:
+    """Whether the procedure has been told, so that it may have ended early."""
+    return _stop.is_known
 
 
 @dataclass(frozen=True)
@@ -25,7 +68,7 @@ class Request:
 
     @property
     def stopping(self) -> bool:
-        """Whether the job is to come to an end: a long one that asks is not interrupted (stopping.py)."""
+        """Whether the job is to come to an end: a long one that asks is not interrupted."""
         return is_stopping()
 
     def debug(self, message: str, *args: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from linod_systemd import client, conf, identity
+from linod_systemd import client, conf, identity, load
 from linod_systemd.errors import LinodError
 
 USAGE = "usage: linod-run [--site SITE] [--here] [--elapsed TIME] RULE"
@@ -94,7 +94,7 @@ def run(command: Command) -> int:
 
         return site_process.enter(site, "linod_systemd.run", [*how, "--", command.rule], site_process.LONG)
     client.begin_run()
-    identity.load(site)
+    load.load(site)
     from linod_systemd.execute import execute
 
     return execute(site, command.rule, elapsed=command.elapsed)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import control_group
+from linod_systemd import cgroup
 from linod_systemd.bus import Bus, BusError
 
 logger = logging.getLogger("linod.sandbox")
@@ -118,7 +118,7 @@ def is_to_be_renewed(own: Own) -> bool:
     if not own.is_outdated():
         return False
     try:
-        with Bus(per_user=control_group.is_per_user()) as bus:
+        with Bus(per_user=cgroup.is_per_user()) as bus:
             return not _needs_reload(bus, own.unit)
     except BusError as error:
         logger.error("%s", error)

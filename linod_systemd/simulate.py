@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 from django.db import close_old_connections
 
-from linod_systemd import claim, conf, export, failure, retry, store
+from linod_systemd import attempt, conf, consequences, export, running, store
 from linod_systemd.choices import Status
 from linod_systemd.job import Job
-from linod_systemd.ledger import reconcile
+from linod_systemd.reconcile import reconcile
 from linod_systemd.rule_start import Start
 from linod_systemd.tasks import Tasks
 
@@ -32,12 +32,12 @@ class Simulation:
 
     def start(self, start: Start) -> None:
         rule = start.rule.rule
-        if rule.name in self.running or claim.is_claimed(self.site, rule.name):
+        if rule.name in self.running or running.is_claimed(self.site, rule.name):
             return
         how = ["--elapsed", start.by.rang.isoformat()] if start.by.rang else ["--here"]
         command = [sys.executable, "-m", "linod_systemd.run", *how, "--", rule.name]
         process = subprocess.Popen(command, env=self._environment())  # noqa: S603
-        self.running[rule.name] = (process, time.monotonic() + retry.longest(rule.timeout, rule.retries))
+        self.running[rule.name] = (process, time.monotonic() + attempt.longest(rule.timeout, rule.retries))
 
     def _environment(self) -> dict[str, str]:
         """That of this process, which may have found the site by where manage.py lies."""
@@ -52,7 +52,7 @@ class Simulation:
                 job = store.current().jobs(name).running().first()
                 self._end(process)
                 if job is not None and self._overrule(job):
-                    failure.judge(job)
+                    consequences.judge(job)
             if process.poll() is not None:
                 del self.running[name]
                 reconcile(self.site)

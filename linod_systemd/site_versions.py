@@ -16,7 +16,7 @@ from pathlib import Path
 from linod_systemd import conf, site_process, systemd, trust, unitnames
 from linod_systemd.conf import Site
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.terminal import agrees, say
+from linod_systemd.output import agrees, say
 from linod_systemd.visible import visible_line
 
 ASK = "from importlib.metadata import version; print(version('linod-systemd'))"

@@ -16,8 +16,8 @@ from linod_systemd import (
     clock,
     conf,
     ending,
-    failure,
     journal,
+    record_end,
     site_journal,
     store,
     unitnames,
@@ -84,10 +84,10 @@ def _settle(site: conf.Site, rule: str, start: journal.Start) -> bool:
     is_earlier = start.instant < boot.booted_at()
     if job is None:
         boot_id = "" if is_earlier else boot.boot_id()
-        job = failure.never_begun(site, rule, start.invocation_id, start.instant, boot_id)
+        job = record_end.never_begun(site, rule, start.invocation_id, start.instant, boot_id)
     if monitored:
         ended = start.instant if job.status == Status.LOST and job.end_datetime is None else None
-        failure.record(site, rule, monitored, ended=ended)
+        record_end.record(site, rule, monitored, ended=ended)
     elif job.end_datetime is None:
         reason = MACHINE_DOWN if is_earlier else "it did not begin: its process is gone"
         source.finish(job, status=Status.LOST, reason=reason, ended=clock.to_database(start.instant))

@@ -59,7 +59,7 @@ def run(site: conf.Site, rule: str) -> int:
 def _check_known(site: conf.Site, rule: str) -> None:
     rules = border.read_rules(site)
     if rules is None or rules.get(rule) is None:
-        raise no_such_rule(rule, [known.name for known in rules.rules] if rules else [])
+        raise no_such_rule(rule, [known.name for known in rules.rules] if rules else [], site.rule_commands())
 
 
 def _follow(bus: Bus, site: conf.Site, unit: str, before: bytes) -> None:

@@ -15,13 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from linod_systemd import (
+    cgroup,
     client,
     conf,
-    control_group,
-    identity,
     job_tmp,
-    leftover,
     likeness,
+    load,
     sandbox,
     spool,
     unitnames,
@@ -87,17 +86,17 @@ def _prepare(site: conf.Site, caller: Caller, supervisors: Own) -> str:
         raise Refused("the supervisor runs another version: systemctl reload it")
     rule, directory = told
     unit = unitnames.service(site.unit_prefix, rule)
-    if not control_group.is_in(unit, str(caller.process)):
+    if not cgroup.is_in(unit, str(caller.process)):
         raise Refused(f"it is not asked for by {unit}")
     if supervisors.is_outdated():
         raise Refused(f"{supervisors.unit} was started before its unit was changed")
-    with Bus(per_user=control_group.is_per_user()) as bus:
+    with Bus(per_user=cgroup.is_per_user()) as bus:
         if other := sandbox.differences(bus, supervisors, unit):
             raise Refused(f"its unit says otherwise than the supervisor's: {', '.join(other)}")
         bus.attach(unit, os.getpid())
     likeness.take_on(caller.process, directory)
-    leftover.expect(caller.process)
-    identity.add_own_environment(site)
+    cgroup.expect_process(caller.process)
+    load.add_own_environment(site)
     job_tmp.make()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

@@ -18,7 +18,7 @@ from linod_systemd.job import Job
 from linod_systemd.lino import mirror
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure
-from linod_systemd.stopping import Stopping
+from linod_systemd.request import Stopping
 from linod_systemd.store import Run, StoredRule
 
 

@@ -14,12 +14,12 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import override_settings
 
-from linod_systemd import boot, claim, conf, database, execute, host
+from linod_systemd import boot, conf, database, execute, host, running
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
-from linod_systemd.ledger import reconcile
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.reconcile import reconcile
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,7 +161,7 @@ def test_one_run_of_a_rule_at_a_time() -> None:
     )
     assert holder.stdin is not None and holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    assert claim.is_claimed(site, "test_works")
+    assert running.is_claimed(site, "test_works")
     with pytest.raises(AlreadyRunning) as caught:
         execute.execute(site, "test_works")
     assert caught.value.exit_code == 75
@@ -169,14 +169,14 @@ def test_one_run_of_a_rule_at_a_time() -> None:
     assert Job.objects.count() == 0
     holder.kill()  # a claim ends with its process, whichever way that went
     holder.wait()
-    assert not claim.is_claimed(site, "test_works")
+    assert not running.is_claimed(site, "test_works")
     assert run("test_works")[0] == 0
 
 
 _HOLD = """
 import sys
-from linod_systemd import claim, conf
-with claim.claimed(conf.find_site(), "test_works"):
+from linod_systemd import running, conf
+with running.runninged(conf.find_site(), "test_works"):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -11,7 +11,7 @@ import pytest
 from django.db.models import F
 from django.test import override_settings
 
-from linod_systemd import clock, conf, execute, retry, silence
+from linod_systemd import attempt, clock, conf, execute, silence
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.tasks import Tasks
@@ -97,7 +97,7 @@ def test_manual_failures_are_none_of_those_in_a_row(mail_server: MailServer) -> 
 
 
 def test_further_attempts_of_a_manual_run_are_by_hand_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "wait_before", lambda attempt: 0)
+    monkeypatch.setattr(attempt, "wait_before", lambda number: 0)
     JobRule.objects.update(cancel_on_failure=2, cancel_on_manual_failure=False, retries=1)
     for _ in range(2):
         run()
@@ -150,7 +150,7 @@ def test_it_is_cancelled_after_so_many_failures_in_a_row(mail_server: MailServer
 def test_attempts_of_one_run_are_one_failure(
     mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "wait_before", lambda attempt: 0)
+    monkeypatch.setattr(attempt, "wait_before", lambda number: 0)
     JobRule.objects.update(cancel_on_failure=2, retries=2)
     run()
     assert Job.objects.filter(rule_name="brittle").count() == 3
@@ -163,7 +163,7 @@ def test_attempts_of_one_run_are_one_failure(
 def test_a_later_attempt_that_goes_well_is_no_alarm(
     mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "wait_before", lambda attempt: 0)
+    monkeypatch.setattr(attempt, "wait_before", lambda number: 0)
     JobRule.objects.update(retries=2)
     run(well_from=2)
     assert [job.status for job in Job.objects.filter(rule_name="brittle")] == ["success", "failed"]

@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 from django.db import DataError, connection
 
-from linod_systemd import boot, clock, conf, database, execute, host, ledger, offline, spool
+from linod_systemd import (
+    boot,
+    clock,
+    conf,
+    database,
+    execute,
+    host,
+    lookup,
+    reconcile,
+    rows,
+    spool,
+)
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.tasks import Tasks
@@ -65,7 +76,7 @@ def test_jobs_run_and_their_rows_come_later_in_order(site: conf.Site, away: Path
     assert execute.execute(site, "spooled_works") == 0
     assert len(spool.waiting(site)) == 3
     comes_back(away)
-    assert ledger.drain(site) == 3
+    assert reconcile.drain(site) == 3
     rows = Job.objects.order_by("pk")
     assert [(row.rule_name, row.status) for row in rows] == [
         ("spooled_works", "success"),
@@ -77,7 +88,7 @@ def test_jobs_run_and_their_rows_come_later_in_order(site: conf.Site, away: Path
     ended = rows[0].end_datetime
     assert ended is not None and rows[0].start_datetime <= ended <= rows[1].start_datetime
     assert not JobRule.objects.get(name="spooled_fails").cancelled, "it was started by hand"
-    assert spool.waiting(site) == [] and ledger.drain(site) == 0
+    assert spool.waiting(site) == [] and reconcile.drain(site) == 0
 
 
 @pytest.mark.parametrize("killed_at", [1, 2, 3])
@@ -93,7 +104,7 @@ def test_writer_killed_between_the_row_and_its_file(site: conf.Site, away: Path,
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert Job.objects.count() == killed_at
     assert len(spool.waiting(site)) == 4 - killed_at  # one is in both
-    ledger.drain(site)
+    reconcile.drain(site)
     assert Job.objects.count() == 3 and spool.waiting(site) == []
 
 
@@ -110,7 +121,7 @@ def _drain_and_die(site: conf.Site, number: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    ledger.drain(site)
+    reconcile.drain(site)
     os._exit(0)
 
 
@@ -119,8 +130,8 @@ def test_end_of_a_run_that_began_before_the_database_went(site: conf.Site) -> No
     rule = JobRule.objects.get(name="spooled_works")
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), host="x")
     job.status, job.end_datetime, job.message = "success", clock.now(), "all of it"
-    ledger._put(site, job)
-    assert ledger.drain(site) == 1
+    rows._put(site, job)
+    assert reconcile.drain(site) == 1
     job.refresh_from_db()
     assert (job.status, job.message, Job.objects.count()) == ("success", "all of it", 1)
 
@@ -130,7 +141,7 @@ def test_what_is_no_record_is_set_aside_and_the_others_are_written(site: conf.Si
     (site.spool_directory / "0-broken.json").write_text('{"kind": "ro')
     execute.execute(site, "spooled_works")
     comes_back(away)
-    assert ledger.drain(site) == 1
+    assert reconcile.drain(site) == 1
     assert [path.name for path in site.spool_directory.glob("*.bad")] == ["0-broken.bad"]
 
 
@@ -141,15 +152,15 @@ def test_what_the_database_takes_for_no_row_keeps_nothing_from_being_written(
     for name in ("spooled_fails", "spooled_works"):
         execute.execute(site, name)
     comes_back(away)
-    take = ledger._take
+    take = reconcile._take
 
     def refuses(site: conf.Site, record: dict[str, Any]) -> None:
         take(site, record)
         if record["row"]["rule_name"] == "spooled_fails":
             raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
 
-    monkeypatch.setattr(ledger, "_take", refuses)
-    assert ledger.drain(site) == 1
+    monkeypatch.setattr(reconcile, "_take", refuses)
+    assert reconcile.drain(site) == 1
     assert [job.rule_name for job in Job.objects.all()] == ["spooled_works"]
     aside = [path for path in site.spool_directory.glob("*.bad") if path.name != "0-broken.bad"]
     assert len(aside) == 1
@@ -167,7 +178,7 @@ def test_ends_come_after_their_rows_and_make_up_for_a_missing_one(site: conf.Sit
     for _ in range(2):  # the second time, nothing happens
         spool.put_end(site, "spooled_works", monitored, "the last line", clock.utc_now())
         assert "SECRET" not in spool.waiting(site)[0].read_text()
-        ledger.drain(site)
+        reconcile.drain(site)
     job = Job.objects.get()
     assert (job.status, job.reason) == ("killed", "it did not begin: killed: out of memory")
     assert job.message == "the last line"
@@ -175,11 +186,11 @@ def test_ends_come_after_their_rows_and_make_up_for_a_missing_one(site: conf.Sit
 
 def test_rule_of_rules_json_is_the_row(site: conf.Site) -> None:
     JobRule.objects.filter(name="spooled_works").update(retries=3, monday=True, timezone="Asia/Tokyo")
-    saved, read = JobRule.objects.get(name="spooled_works"), offline.find_rule(site, "spooled_works")
+    saved, read = JobRule.objects.get(name="spooled_works"), lookup.find_exported(site, "spooled_works")
     assert read is not None and not read.is_stored
     assert read.recurrence() == saved.stored().recurrence()
     assert (read.rule.retries, read.rule.weekdays, read.rule.timezone) == (3, ("monday",), "Asia/Tokyo")
-    assert offline.find_rule(site, "nothing") is None
+    assert lookup.find_exported(site, "nothing") is None
 
 
 def test_an_end_in_the_spool_is_written_before_a_row_is_taken_for_left(site: conf.Site) -> None:
@@ -187,7 +198,7 @@ def test_an_end_in_the_spool_is_written_before_a_row_is_taken_for_left(site: con
     here = {"host": host.host_name(), "boot_id": boot.boot_id()}
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), **here)
     job.status, job.end_datetime = "success", clock.now()
-    ledger._put(site, job)
-    assert ledger.reconcile(site)
+    rows._put(site, job)
+    assert reconcile.reconcile(site)
     job.refresh_from_db()
     assert (job.status, job.reason) == ("success", "")

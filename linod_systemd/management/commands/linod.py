@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from linod_systemd import answers, cli, conf, store
+from linod_systemd import cli, conf, output, store
 from linod_systemd.errors import LinodError
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )  # bare: the lines of the status
         try:
             with (
-                answers.apart()
+                output.apart()
                 if parsed.json or getattr(parsed, "export", False)
                 else contextlib.nullcontext()
             ):

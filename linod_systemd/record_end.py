@@ -1,8 +1,4 @@
-"""How a job ended that could not say so itself; and what follows from any bad end.
-
-``record`` is what OnFailure= and OnSuccess= start (``linod record-end``), with the MONITOR_* variables
-of systemd.exec(5).
-"""
+"""End the row of a job that could not do so itself, by the words of systemd."""
 
 from __future__ import annotations
 
@@ -15,82 +11,20 @@ from linod_systemd import (
     boot,
     clock,
     conf,
+    consequences,
     ending,
     host,
-    people,
     site_journal,
     slot,
     store,
     systemd,
     unitnames,
 )
-from linod_systemd.choices import BAD_ENDS, CancelledBy, Status, StopReason, Trigger
-from linod_systemd.job import STOPPED, Job
-from linod_systemd.rule import Rule
+from linod_systemd.choices import Status, StopReason, Trigger
+from linod_systemd.job import Job
 from linod_systemd.site_journal import JournalAway
 
-logger = logging.getLogger("linod.failure")
-
-
-def judge(job: Job, *, retries: bool = False) -> None:
-    """Do what follows from a bad end: try again, or cancel the rule; and tell people.
-
-    :param retries: whether an attempt that is left is to be asked for, as no runner does it.
-    """
-    source = store.current()
-    stored = source.rule(job.rule_name)
-    rule = None if stored is None else stored.rule
-    if rule is not None and retries and not rule.cancelled and job.attempt <= rule.retries:
-        source.ask(rule.name)
-        logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
-        return
-    if rule is not None and not rule.cancel_on_manual_failure and job.was_by_hand:
-        _tell(job, "the rule goes on", "It was started by hand, and its timer goes on.", is_final=False)
-        return
-    limit = 1 if rule is None else int(rule.cancel_on_failure)
-    failures = 0 if rule is None else _in_a_row(rule, limit)
-    if rule is not None and (limit == 0 or failures < limit):
-        _tell(job, "the rule goes on", _goes_on(failures, limit), is_final=False)
-        return
-    source.cancel(job.rule_name, CancelledBy.FAILURE)
-    remedy = way_back(conf.this_site(), job.rule_name)
-    logger.error("%s: cancelled after job #%s (%s). %s", job.rule_name, job.pk, job.status, remedy)
-    _tell(job, "the rule is cancelled", remedy, is_final=True)
-
-
-def way_back(site: conf.Site, rule: str) -> str:
-    """How a rule that a failure cancelled comes back, in one sentence for people."""
-    enable = conf.command(site.name, "enable", rule)
-    start = f", and so does each start of {unitnames.supervisor(site.name)}" if site.supervisor else ""
-    return f"Once it is mended, `{enable}` brings it back{start}; a reload does not."
-
-
-def _in_a_row(rule: Rule, limit: int) -> int:
-    """How many of its last runs ended badly, one after the other; counted no further than the limit."""
-    jobs = store.current().jobs(rule.name).started().exclude(STOPPED)
-    if not rule.cancel_on_manual_failure:
-        jobs = jobs.by_themselves()
-    failures, attempt = 0, 1
-    for job in jobs[: limit * (rule.retries + 1)]:
-        if job.status not in BAD_ENDS:
-            break
-        failures += attempt == 1  # the last attempt of its run comes first
-        attempt = job.attempt
-    return failures
-
-
-def _goes_on(failures: int, limit: int) -> str:
-    if limit == 0:
-        return "It goes on all the same, and further failures are not mailed until it has recovered."
-    return f"It is cancelled after {limit} failures in a row; this was number {failures}."
-
-
-def _tell(job: Job, consequence: str, remedy: str, *, is_final: bool) -> None:
-    try:
-        store.current().tell_failure(job, consequence)
-    except Exception:  # code of the site, whatever it raises; the failure itself is on record
-        logger.exception("the site was not told by its own way about job #%s", job.pk)
-    people.tell_failure(job, consequence, remedy, is_final=is_final)
+logger = logging.getLogger("linod.record_end")
 
 
 def lose(site: conf.Site, job: Job) -> bool:
@@ -163,7 +97,7 @@ def record(
         return  # it had said its end itself
     logger.error("%s: job #%s ended: %s (%s)", name, job.pk, verdict.status, verdict.reason)
     if began and not verdict.was_stopped:
-        judge(job, retries=True)
+        consequences.judge(job, retries=True)
 
 
 def _had_its_time(job: Job, ended: datetime) -> bool:

@@ -1,0 +1,78 @@
+"""Do what follows from a bad end of a job: try again, or cancel the rule; and tell people."""
+
+from __future__ import annotations
+
+import logging
+
+from linod_systemd import (
+    conf,
+    people,
+    store,
+    unitnames,
+)
+from linod_systemd.choices import BAD_ENDS, CancelledBy
+from linod_systemd.job import STOPPED, Job
+from linod_systemd.rule import Rule
+
+logger = logging.getLogger("linod.consequences")
+
+
+def judge(job: Job, *, retries: bool = False) -> None:
+    """Do what follows from a bad end: try again, or cancel the rule; and tell people.
+
+    :param retries: whether an attempt that is left is to be asked for, as no runner does it.
+    """
+    source = store.current()
+    stored = source.rule(job.rule_name)
+    rule = None if stored is None else stored.rule
+    if rule is not None and retries and not rule.cancelled and job.attempt <= rule.retries:
+        source.ask(rule.name)
+        logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
+        return
+    if rule is not None and not rule.cancel_on_manual_failure and job.was_by_hand:
+        _tell(job, "the rule goes on", "It was started by hand, and its timer goes on.", is_final=False)
+        return
+    limit = 1 if rule is None else int(rule.cancel_on_failure)
+    failures = 0 if rule is None else _in_a_row(rule, limit)
+    if rule is not None and (limit == 0 or failures < limit):
+        _tell(job, "the rule goes on", _goes_on(failures, limit), is_final=False)
+        return
+    source.cancel(job.rule_name, CancelledBy.FAILURE)
+    remedy = way_back(conf.this_site(), job.rule_name)
+    logger.error("%s: cancelled after job #%s (%s). %s", job.rule_name, job.pk, job.status, remedy)
+    _tell(job, "the rule is cancelled", remedy, is_final=True)
+
+
+def way_back(site: conf.Site, rule: str) -> str:
+    """How a rule that a failure cancelled comes back, in one sentence for people."""
+    enable = conf.command(site.name, "enable", rule)
+    start = f", and so does each start of {unitnames.supervisor(site.name)}" if site.supervisor else ""
+    return f"Once it is mended, `{enable}` brings it back{start}; a reload does not."
+
+
+def _in_a_row(rule: Rule, limit: int) -> int:
+    """How many of its last runs ended badly, one after the other; counted no further than the limit."""
+    jobs = store.current().jobs(rule.name).started().exclude(STOPPED)
+    if not rule.cancel_on_manual_failure:
+        jobs = jobs.by_themselves()
+    failures, attempt = 0, 1
+    for job in jobs[: limit * (rule.retries + 1)]:
+        if job.status not in BAD_ENDS:
+            break
+        failures += attempt == 1  # the last attempt of its run comes first
+        attempt = job.attempt
+    return failures
+
+
+def _goes_on(failures: int, limit: int) -> str:
+    if limit == 0:
+        return "It goes on all the same, and further failures are not mailed until it has recovered."
+    return f"It is cancelled after {limit} failures in a row; this was number {failures}."
+
+
+def _tell(job: Job, consequence: str, remedy: str, *, is_final: bool) -> None:
+    try:
+        store.current().tell_failure(job, consequence)
+    except Exception:  # code of the site, whatever it raises; the failure itself is on record
+        logger.exception("the site was not told by its own way about job #%s", job.pk)
+    people.tell_failure(job, consequence, remedy, is_final=is_final)

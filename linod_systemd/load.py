@@ -1,0 +1,64 @@
+"""Load Django with the settings of a site, in a process that is the site's user already.
+
+Root imports nothing of a site: site_process.py has that done as the site's user, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from linod_systemd import conf
+from linod_systemd.errors import ConfigurationError, LinodError
+from linod_systemd.identity import read_environment_file
+
+
+def add_own_environment(site: conf.Site) -> None:
+    """What its environment_file says, where that is not for systemd to read.
+
+    :raises ConfigurationError: where it cannot be read.
+    """
+    if site.environment_file and not site.environment_by_root:
+        os.environ.update(read_environment_file(site.environment_file))
+
+
+def load(site: conf.Site) -> None:
+    """Set Django up for the site, in its directory.
+
+    :raises ConfigurationError: where a folder, a file, its settings or an app cannot be used.
+    """
+    conf.ensure_directories(site)
+    add_own_environment(site)
+    try:
+        if "LINOD_BOOT_ID" not in os.environ:  # a unit has WorkingDirectory=
+            os.chdir(site.directory)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the directory {site.directory} of the site {site.name!r} cannot be entered ({error.strerror})",
+            f"make it, or correct {conf.site_file(site.name)}",
+        ) from error
+    if site.directory not in sys.path:
+        sys.path.insert(0, site.directory)
+    os.environ["DJANGO_SETTINGS_MODULE"] = site.settings
+    os.environ["LINOD_SITE"] = site.name
+    import django
+
+    try:
+        with contextlib.redirect_stdout(
+            sys.stderr
+        ):  # what a site prints, and Lino logs, is no answer of ours
+            django.setup()
+    except LinodError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"the site {site.name!r} does not load ({type(error).__name__}: {error})",
+            conf.as_user(
+                site,
+                f"DJANGO_SETTINGS_MODULE={site.settings}",
+                sys.executable,
+                *("-m", "django", "check"),
+                folder=site.directory,
+            ),
+        ) from error

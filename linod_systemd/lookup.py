@@ -1,0 +1,36 @@
+"""Find a rule by its name: in the store or, while the database is away, in rules.json."""
+
+from __future__ import annotations
+
+from linod_systemd import conf, desired, store
+from linod_systemd.nearest import no_such_rule
+from linod_systemd.store import StoredRule
+
+
+def find_rule(name: str) -> StoredRule:
+    """The rule of this name in the site's store.
+
+    :raises NoSuchRule: with the nearest names.
+    """
+    rule = store.current().rule(name)
+    if rule is None:
+        raise no_such_rule(
+            name, [other.name for other in store.current().rules()], conf.this_site().rule_commands()
+        )
+    return rule
+
+
+def find_exported(site: conf.Site, name: str) -> StoredRule | None:
+    """What the site last exported of a rule, or None: it is not in there.
+
+    :raises RulesFileError: where rules.json cannot be used.
+    """
+    if not site.rules_file.exists():
+        return None
+    rules = desired.read(site.rules_file)
+    rule = rules.get(name)
+    if rule is None:
+        return None
+    return StoredRule(
+        rule=rule, site=site.name, timezone=rules.timezone, find=rules.get, label=name, is_stored=False
+    )

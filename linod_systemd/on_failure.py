@@ -1,0 +1,54 @@
+"""The program that OnFailure= and OnSuccess= of a job start: ``linod record-end RULE``.
+
+systemd tells it how the job ended by the MONITOR_* variables of systemd.exec(5).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from linod_systemd import conf, ending, load, spool
+from linod_systemd.errors import LinodError
+from linod_systemd.site_journal import JournalAway
+
+
+def record_end(site: conf.Site, rule: str) -> int:
+    """Write how the job of a rule ended, as MONITOR_* in the environment say; the exit code.
+
+    Where the site does not load, or its database is away, the spool keeps that until it can be written.
+
+    :raises LinodError: where the site does not load.
+    """
+    monitored = dict(os.environ)
+    message = ending.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
+    try:
+        load.load(site)
+    except LinodError:
+        spool.put_end(site, rule, monitored, message, datetime.now(UTC))
+        raise
+    _record(site, rule, monitored, message)
+    return 0
+
+
+def _record(site: conf.Site, rule: str, monitored: Mapping[str, str], message: str) -> None:
+    from linod_systemd import database, reconcile, record_end  # they need Django, which is loaded by now
+
+    try:
+        with database.reachable(site):
+            reconcile.drain(site)
+            if _runs_again(site, rule, monitored.get("MONITOR_INVOCATION_ID", "")):
+                return  # these are not the words about the run that ended
+            record_end.record(site, rule, monitored, message)
+    except database.DatabaseAway as error:
+        spool.put_end(site, rule, monitored, message, datetime.now(UTC))
+        print(f"linod: the end of a job is kept in {site.spool_directory}, as {error}", file=sys.stderr)
+
+
+def _runs_again(site: conf.Site, rule: str, invocation_id: str) -> bool:
+    try:
+        return ending.last_known(site, rule, invocation_id) is None
+    except JournalAway:  # that is asked only where the unit itself is of another run
+        return False

@@ -1,0 +1,20 @@
+"""How a run of a procedure ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linod_systemd.cgroup import Usage
+from linod_systemd.choices import Status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; ``blameless`` where the procedure could not help it."""
+
+    status: Status
+    reason: str = ""
+    exit_code: int = 0
+    details: str = ""
+    blameless: bool = False
+    usage: Usage = Usage()
