@@ -175,8 +175,8 @@ def test_one_run_of_a_rule_at_a_time() -> None:
 
 _HOLD = """
 import sys
-from linod_systemd import running, conf
-with running.runninged(conf.find_site(), "test_works"):
+from linod_systemd import conf, running
+with running.claimed(conf.find_site(), "test_works"):
     print("held", flush=True)
     sys.stdin.read()
 """
