@@ -1,4 +1,4 @@
-"""What a person types as an instant, a span of time, a month or a number: the ``type=`` of argparse.
+"""What a person types as an instant, a span of time or a number: the ``type=`` of argparse.
 
 Each raises ArgumentTypeError, with an example of what is right.
 """
@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import UTC, date, datetime, timedelta
-
-from linod_systemd import agenda
+from datetime import UTC, datetime, timedelta
 
 MOST_LINES = 100_000
 SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -31,14 +29,6 @@ def duration(text: str) -> timedelta:
     if found is None or int(found[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time such as 90s, 30m, 2h or 3d")
     return timedelta(seconds=int(found[1]) * SECONDS_OF[found[2]])
-
-
-def month(text: str) -> tuple[date, date]:
-    """A month such as 2026-12: its first and last date."""
-    try:
-        return agenda.month(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-12") from None
 
 
 def instant(text: str) -> datetime:

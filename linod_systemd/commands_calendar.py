@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,14 @@ from linod_systemd.rule import Rule, RuleSet
 from linod_systemd.visible import visible_line
 
 MOST_NAMES = 4
+
+
+def month(text: str) -> tuple[date, date]:
+    """A month such as 2026-12: its first and last date."""
+    try:
+        return agenda.month(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-12") from None
 
 
 def from_file(options: argparse.Namespace) -> int:

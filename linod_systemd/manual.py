@@ -10,12 +10,12 @@ from pathlib import Path
 
 from argparse_manpage.manpage import Manpage
 
-from linod_systemd import cli, generate, run_parser
+from linod_systemd import cli, generate, run
 
 SECTION = "8"  # what administrators type
 PARSERS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "linod": (lambda: cli.parser("linod"), "the background tasks of a site, run by systemd"),
-    "linod-run": (run_parser.parser, "run one rule of a site now"),
+    "linod-run": (run.parser, "run one rule of a site now"),
     "linod-generate-units": (generate.parser, "turn the rules of sites into systemd units"),
 }
 

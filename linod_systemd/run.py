@@ -2,102 +2,66 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from linod_systemd import client, conf, identity, load
+from linod_systemd.argument_types import instant
 from linod_systemd.errors import LinodError
-
-USAGE = "usage: linod-run [--site SITE] [--here] [--elapsed TIME] RULE"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives its exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if "-h" in arguments or "--help" in arguments:
-        from linod_systemd import run_parser  # which no job needs
-
-        run_parser.parser().print_help()
-        return 0
+    """Run the command, with the arguments of this process by default; its exit code."""
+    options = parser().parse_args(arguments)
     try:
-        return run(parse(arguments))
+        return run(options)
     except LinodError as error:
         print(f"linod-run: {error}", file=sys.stderr)
         return error.exit_code
 
 
-@dataclass(frozen=True)
-class Command:
-    """What is asked for; ``site`` is None for the default one."""
-
-    rule: str
-    site: str | None = None
-    here: bool = False
-    elapsed: datetime | None = None
-
-
-def parse(arguments: Sequence[str]) -> Command:
-    """Read the command line; without argparse, which would cost each job 10 ms.
-
-    :raises UsageError: for one that cannot be understood.
-    """
-    rest, site, here, elapsed = list(arguments), None, False, None
-    while rest and rest[0].startswith("-"):
-        option = rest.pop(0)
-        if option == "--":
-            break
-        if option == "--here":
-            here = True
-        elif option.startswith("--site="):
-            site = option.partition("=")[2]
-        elif option == "--site" and rest:
-            site = rest.pop(0)
-        elif option == "--elapsed" and rest:
-            elapsed = _instant(rest.pop(0))
-        else:
-            raise UsageError(f"unknown option {option!r}", USAGE)
-    if len(rest) != 1:
-        raise UsageError("one rule is needed", USAGE)
-    return Command(rest[0], site, here or elapsed is not None, elapsed)
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    result = argparse.ArgumentParser(
+        prog="linod-run",
+        allow_abbrev=False,
+        description="Run one rule now, whether cancelled or not. As root: in its own unit, with its output "
+        "as it comes; Ctrl-C stops it. With --here, or for anyone else: in this process, as its site's user.",
+        epilog="Exit: 0 done, 1 the job failed, 2 no such rule, 75 it is already running.",
+    )
+    result.add_argument("--site", help="the site (default: the only one, or “default”)")
+    result.add_argument("--here", action="store_true", help="in this process, not in the rule's unit")
+    result.add_argument(
+        "--elapsed",
+        type=instant,
+        metavar="TIME",
+        help="as if its timer had elapsed then (ISO 8601): it runs only if it is due; takes --here along",
+    )
+    result.add_argument("rule", metavar="RULE")
+    return result
 
 
-def _instant(text: str) -> datetime:
-    try:
-        value = datetime.fromisoformat(text)
-        if value.tzinfo is not None:
-            return value
-    except ValueError:
-        pass
-    raise UsageError(f"{text!r} is no instant such as 2026-11-24T04:00:00+00:00", USAGE)
-
-
-class UsageError(LinodError):
-    """A command line that cannot be understood."""
-
-    exit_code = 2
-
-
-def run(command: Command) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run the rule, as the site's user; the exit code."""
-    site = conf.find_site(command.site, changes=True)
-    if not command.here and os.geteuid() == 0 and site.configured:
+    site = conf.find_site(options.site, changes=True)
+    here = options.here or options.elapsed is not None
+    if not here and os.geteuid() == 0 and site.configured:
         from linod_systemd import systemd, unit_run  # which no job needs
 
         if systemd.is_running():
-            return unit_run.run(site, command.rule)
-    how = ["--elapsed", command.elapsed.isoformat()] if command.elapsed else ["--here"]
+            return unit_run.run(site, options.rule)
+    how = ["--elapsed", options.elapsed.isoformat()] if options.elapsed else ["--here"]
     if not identity.is_entered(site):
         from linod_systemd import site_process  # which no job needs
 
-        return site_process.enter(site, "linod_systemd.run", [*how, "--", command.rule], site_process.LONG)
+        return site_process.enter(site, "linod_systemd.run", [*how, "--", options.rule], site_process.LONG)
     client.begin_run()
     load.load(site)
     from linod_systemd.execute import execute
 
-    return execute(site, command.rule, elapsed=command.elapsed)
+    return execute(site, options.rule, elapsed=options.elapsed)
 
 
 if __name__ == "__main__":

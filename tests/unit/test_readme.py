@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from linod_systemd import cli, conf, django_settings, generate, manual, run, run_parser
+from linod_systemd import cli, conf, django_settings, generate, manual, run
 from linod_systemd.demo import settings as demo_settings
 from tests.machine import CHECKOUT
 
@@ -66,17 +66,8 @@ def test_options_of_the_two_others() -> None:
     for action in generate.parser()._actions:
         if "--help" not in action.option_strings:
             assert action.option_strings[0] in table, action.option_strings
-    for option in re.findall(r"--[a-z]+", run_parser.parser().format_help()):
+    for option in re.findall(r"--[a-z]+", run.parser().format_help()):
         assert option == "--help" or option in table, option
-
-
-def test_linod_runs_own_reading_is_what_its_help_says() -> None:
-    given = ["--site", "shop", "--here", "--elapsed", "2026-01-01T00:00:00+00:00", "--", "-a rule"]
-    said, read = run_parser.parser().parse_args(given), run.parse(given)
-    assert (said.site, said.here, said.rule) == (read.site, read.here, read.rule)
-    assert read.elapsed is not None and said.elapsed == read.elapsed.isoformat()
-    options = {option for action in run_parser.parser()._actions for option in action.option_strings}
-    assert set(re.findall(r"--[a-z]+", run.USAGE)) | {"-h", "--help"} == options
 
 
 def test_manual_pages_say_what_the_parsers_say() -> None:
