@@ -148,8 +148,8 @@ def test_mail_server_that_is_away_is_the_reason_of_a_success(typed: Command) -> 
     ("line", "code", "said"),
     [
         ("linod-run checkdat", 2, "no rule is named 'checkdat': did you mean checkdata"),
-        ("linod-run", 2, "one rule is needed"),
-        ("linod-run --fast checkdata", 2, "unknown option '--fast'"),
+        ("linod-run", 2, "the following arguments are required: RULE"),
+        ("linod-run --fast checkdata", 2, "unrecognized arguments: --fast"),
         ("linod-run --site shop checkdata", 1, "site 'shop' is not configured: write"),
         ("linod next nowhere", 2, "no rule is named 'nowhere'"),
         ("linod jobs nowhere", 2, "no rule is named 'nowhere'"),
