@@ -19,13 +19,13 @@ from django.utils.html import format_html
 from linod_systemd import admin_preview, clock, conf, health, outlook, pause, pausing, store
 from linod_systemd.admin_jobs import JobAdmin, local_time
 from linod_systemd.choices import CancelledBy
+from linod_systemd.common.text import visible
 from linod_systemd.errors import LinodError
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence import WEEKDAYS, RecurrenceError
 from linod_systemd.tasks import Tasks
 from linod_systemd.unit_health import Trouble
-from linod_systemd.visible import visible
 
 __all__ = ["JobAdmin", "JobRuleAdmin"]
 

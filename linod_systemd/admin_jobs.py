@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from linod_systemd import clock, english, store, wall_clock
+from linod_systemd.common.text import visible
 from linod_systemd.models import Job
-from linod_systemd.visible import visible
 
 if TYPE_CHECKING:
     JobModelAdmin = admin.ModelAdmin[Job]

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from linod_systemd import files, systemd
+from linod_systemd import systemd
+from linod_systemd.common import files
 from linod_systemd.errors import LinodError
 from linod_systemd.plan import Installed, Plan
 

@@ -15,7 +15,8 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from linod_systemd import conf, desired, files, identity, reckon, request_folder
+from linod_systemd import conf, desired, identity, reckon, request_folder
+from linod_systemd.common import files
 from linod_systemd.desired import MOST_BYTES
 from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
 from linod_systemd.reckon import Reckoned, Timing

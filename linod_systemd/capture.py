@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from linod_systemd.visible import storable
+from linod_systemd.common.text import storable
 
 
 class Capture(logging.Handler):

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from linod_systemd import conf, identity, load, output
-from linod_systemd.argument_types import count, duration, instant, moment
 from linod_systemd.commands_calendar import month
+from linod_systemd.common.argument_types import count, duration, instant, moment
 from linod_systemd.errors import LinodError
 
 LONG_COMMANDS = ("manage", "simulate", "supervise")

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from linod_systemd import agenda, desired, english, output
 from linod_systemd.agenda import Agenda, Entry
+from linod_systemd.common.text import visible_line
 from linod_systemd.explain import explain
 from linod_systemd.recurrence import RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
-from linod_systemd.visible import visible_line
 
 MOST_NAMES = 4
 

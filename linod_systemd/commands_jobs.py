@@ -13,12 +13,12 @@ from django.db import connection
 
 from linod_systemd import clock, conf, output, site_journal, store
 from linod_systemd.choices import Status, Trigger
+from linod_systemd.common.text import visible_line
 from linod_systemd.errors import NoSuchRule
 from linod_systemd.job import Job, JobQuerySet
 from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, site_time
 from linod_systemd.output import print_table, say
-from linod_systemd.visible import visible_line
 
 LOOK_SECONDS = 1.0  # until --follow looks again
 OVERLAP = timedelta(seconds=10)

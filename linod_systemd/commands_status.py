@@ -10,12 +10,12 @@ from typing import Any
 from django.utils import timesince, translation
 
 from linod_systemd import clock, conf, health, memory, output
+from linod_systemd.common.text import visible_line
 from linod_systemd.explain import when
 from linod_systemd.health import Health
 from linod_systemd.output import print_table, say
 from linod_systemd.recurrence import RecurrenceError
 from linod_systemd.tasks import Tasks
-from linod_systemd.visible import visible_line
 
 COLUMNS = ("rule", "when", "last run", "next run", "state")
 

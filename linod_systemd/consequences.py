@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from linod_systemd import (
-    conf,
-    people,
-    store,
-    unitnames,
-)
+from linod_systemd import conf, people, store
 from linod_systemd.choices import BAD_ENDS, CancelledBy
+from linod_systemd.common import unit_names
 from linod_systemd.job import STOPPED, Job
 from linod_systemd.rule import Rule
 
@@ -46,7 +42,7 @@ def judge(job: Job, *, retries: bool = False) -> None:
 def way_back(site: conf.Site, rule: str) -> str:
     """How a rule that a failure cancelled comes back, in one sentence for people."""
     enable = conf.command(site.name, "enable", rule)
-    start = f", and so does each start of {unitnames.supervisor(site.name)}" if site.supervisor else ""
+    start = f", and so does each start of {unit_names.supervisor(site.name)}" if site.supervisor else ""
     return f"Once it is mended, `{enable}` brings it back{start}; a reload does not."
 
 

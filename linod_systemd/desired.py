@@ -13,7 +13,8 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linod_systemd import files, layout, ordering
+from linod_systemd import layout, ordering
+from linod_systemd.common import files
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet

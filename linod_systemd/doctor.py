@@ -22,14 +22,14 @@ from linod_systemd import (
     site_versions,
     systemd,
     unit_health,
-    unitnames,
 )
 from linod_systemd.bus import Bus, BusError
+from linod_systemd.common import unit_names
+from linod_systemd.common.text import visible_line
 from linod_systemd.conf import Site
 from linod_systemd.errors import LinodError
 from linod_systemd.site_process import Answer
 from linod_systemd.unit_health import TARGET, Trouble
-from linod_systemd.visible import visible_line
 
 MOST_SAID = 100  # lines of a site
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
@@ -235,7 +235,7 @@ def _units(site: Site, troubles: Sequence[Trouble]) -> Iterator[Finding]:
         return
     yield Finding(site.name, f"its {len(unit_health.upheld_timers(site))} timers are active", True)
     if site.supervisor:
-        unit = unitnames.supervisor(site.name)
+        unit = unit_names.supervisor(site.name)
         said = systemd.properties(unit, ["StatusText"], per_user=not site.configured).get("StatusText", "")
         yield Finding(site.name, f"its supervisor is alive ({said})", True)
 

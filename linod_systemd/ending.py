@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from linod_systemd import conf, site_journal, systemd, unitnames
+from linod_systemd import conf, site_journal, systemd
 from linod_systemd.choices import STOP_REASONS, Status
+from linod_systemd.common import unit_names
 
 PATIENCE = 2.0  # seconds for PID 1's own last line to reach the journal
 LAST_LINES = ("Failed with result", "Deactivated successfully")
@@ -73,7 +74,7 @@ def last_known(site: conf.Site, rule: str, invocation_id: str) -> dict[str, str]
 
     :raises JournalAway: where only the journal can know.
     """
-    unit = unitnames.service(site.unit_prefix, rule)
+    unit = unit_names.service(site.unit_prefix, rule)
     names = ("InvocationID", "ActiveState", "Result", "ExecMainCode", "ExecMainStatus")
     for per_user in (False, True):
         if not systemd.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):

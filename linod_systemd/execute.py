@@ -17,7 +17,6 @@ from linod_systemd import (
     clock,
     conf,
     database,
-    host,
     invocation,
     joblog,
     lookup,
@@ -31,6 +30,7 @@ from linod_systemd import (
 )
 from linod_systemd.cgroup import Usage
 from linod_systemd.choices import Status, Trigger
+from linod_systemd.common import host
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning
 from linod_systemd.invocation import Invocation

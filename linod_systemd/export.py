@@ -13,7 +13,8 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from linod_systemd import clock, conf, desired, files, pause, request_folder, store
+from linod_systemd import clock, conf, desired, pause, request_folder, store
+from linod_systemd.common import files
 from linod_systemd.errors import ConfigurationError
 
 logger = logging.getLogger("linod")

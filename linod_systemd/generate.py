@@ -17,25 +17,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import (
-    apply,
-    border,
-    conf,
-    locks,
-    plan,
-    render,
-    sources,
-    systemd,
-    trust,
-    unitnames,
-    wanted,
-)
+from linod_systemd import apply, border, conf, locks, plan, render, sources, systemd, trust, wanted
+from linod_systemd.common import unit_names
+from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
 from linod_systemd.pace import Pace
 from linod_systemd.plan import Plan
 from linod_systemd.reckon import Reckoned
 from linod_systemd.request_folder import Taken
-from linod_systemd.visible import visible_line
 from linod_systemd.wanted import SiteUnits
 
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
@@ -140,7 +129,7 @@ def _take_requests(sites: list[conf.Site]) -> tuple[list[str], bool]:
             taken = border.take(site)
         except LinodError as error:
             taken = Taken(stuck=[str(error)])
-        asked += [unitnames.service(site.unit_prefix, rule) for rule in taken.run]
+        asked += [unit_names.service(site.unit_prefix, rule) for rule in taken.run]
         for trouble in taken.troubles:
             _complain(f"{site.request_directory}: {trouble}: it was removed")
         for trouble in taken.stuck:

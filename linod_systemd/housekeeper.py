@@ -7,8 +7,9 @@ import math
 import time
 from collections.abc import Iterable
 
-from linod_systemd import conf, slot, unitnames
+from linod_systemd import conf, slot
 from linod_systemd.chore import Chore
+from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.report import Report
 from linod_systemd.watch import Watch
@@ -78,7 +79,7 @@ class Housekeeper:
 
     def has_told(self, rule: str) -> None:
         """A job of this rule has: there is nothing to be looked at."""
-        self._unsettled.pop(unitnames.lock_file(rule), None)
+        self._unsettled.pop(unit_names.lock_file(rule), None)
 
     def finish(self, chore: Chore) -> Report:
         """Take the report of a chore that has been reaped, and arrange for what follows.

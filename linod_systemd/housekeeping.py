@@ -28,8 +28,8 @@ from linod_systemd import (
     starts,
     store,
     systemd,
-    unitnames,
 )
+from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.report import Report
 from linod_systemd.store import StoredRule
@@ -106,7 +106,7 @@ def _was_started_since(site: conf.Site, rule: StoredRule, asked: datetime) -> bo
     """By its jobs, or by systemd: that knows of one which died before it wrote a row, as its unit failed."""
     last = store.current().jobs(rule.name).last_start()
     if last is None or last < asked:
-        unit = unitnames.service(site.unit_prefix, rule.name)
+        unit = unit_names.service(site.unit_prefix, rule.name)
         last = systemd.timestamp(unit, "InactiveExitTimestamp") if systemd.is_running() else None
     return last is not None and last >= asked
 

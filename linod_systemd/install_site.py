@@ -14,7 +14,6 @@ from typing import Any
 from linod_systemd import (
     apply,
     conf,
-    files,
     generate,
     locks,
     plan,
@@ -23,12 +22,12 @@ from linod_systemd import (
     systemd,
     trust,
     unit_health,
-    unitnames,
 )
+from linod_systemd.common import files, unit_names
+from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.output import agrees, say
 from linod_systemd.unit_health import Trouble
-from linod_systemd.visible import visible_line
 
 VENVS = ("env", "venv", ".venv")
 START_SECONDS = 90.0
@@ -262,7 +261,7 @@ def _start(site: conf.Site) -> int:
         return code
     systemd.daemon_reload()
     systemd.systemctl("enable", "--quiet", "--now", "linod.target")
-    supervisor = unitnames.supervisor(site.name)
+    supervisor = unit_names.supervisor(site.name)
     deadline = time.monotonic() + START_SECONDS
     while site.supervisor and systemd.properties(supervisor, ["ActiveState"]).get("ActiveState") != "active":
         if time.monotonic() > deadline:

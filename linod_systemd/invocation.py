@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from linod_systemd import cgroup, unitnames
+from linod_systemd import cgroup
 from linod_systemd.bus import Bus, BusError
+from linod_systemd.common import unit_names
 from linod_systemd.conf import Site
 
 logger = logging.getLogger("linod.invocation")
@@ -46,13 +47,13 @@ def current(site: Site, rule: str) -> Invocation:
     The variables are inherited by whatever a service starts, so they are believed only in the rule's
     own unit: a shell in some other service that runs linod-run is a person.
     """
-    unit = unitnames.service(site.unit_prefix, rule)
+    unit = unit_names.service(site.unit_prefix, rule)
     if not cgroup.is_in(unit):
         return Invocation()
     invocation_id = os.environ.get("INVOCATION_ID", "")
     if not os.environ.get("TRIGGER_UNIT"):
         return Invocation(invocation_id)
-    timer = unitnames.timer(site.unit_prefix, rule)
+    timer = unit_names.timer(site.unit_prefix, rule)
     return Invocation(invocation_id, _triggered_at(timer, unit, per_user=cgroup.is_per_user()))
 
 
@@ -84,7 +85,7 @@ def mark_ended(site: Site, rule: str) -> None:
 
     :raises OSError: where the mark cannot be written.
     """
-    unit = unitnames.service(site.unit_prefix, rule).removesuffix(".service")
+    unit = unit_names.service(site.unit_prefix, rule).removesuffix(".service")
     for folder in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
         if Path(folder).name == unit and Path(folder).is_dir():
             Path(folder, ENDED_MARK).touch()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from linod_systemd import conf, django_settings, journal, store
 from linod_systemd.capture import Capture
+from linod_systemd.common.logfile import LinoLogHandler
+from linod_systemd.common.text import visible
 from linod_systemd.job import Job
-from linod_systemd.logfile import LinoLogHandler
-from linod_systemd.visible import visible
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from itertools import islice
 
 from systemd import journal
 
-from linod_systemd.visible import storable
+from linod_systemd.common.text import storable
 
 MOST_LINES = 2000
 MOST_CHARACTERS = 64_000

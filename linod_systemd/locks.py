@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from linod_systemd import conf, files
+from linod_systemd import conf
+from linod_systemd.common import files
 from linod_systemd.errors import LinodError
 
 SITE_SECONDS = 150.0  # a generator that reckons, verifies and writes the units of a large site

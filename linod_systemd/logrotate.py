@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from linod_systemd import conf, files, render
+from linod_systemd import conf, render
+from linod_systemd.common import files
 
 PROGRAM = "/usr/sbin/logrotate"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psutil
 
-from linod_systemd import conf, files, systemd, unitnames
+from linod_systemd import conf, systemd
+from linod_systemd.common import files, unit_names
 
 MIB = 2**20
 
@@ -48,7 +49,7 @@ def _size(text: str) -> str:
 
 def in_words(site: conf.Site) -> str:
     """A line for people: the supervisor's share of memory (PSS, smaps(5)), and what a job adds to it."""
-    unit = unitnames.supervisor(site.name)
+    unit = unit_names.supervisor(site.name)
     shown = systemd.properties(unit, ["MainPID"]) if systemd.is_running() else {}
     process = int(shown.get("MainPID", "0"))
     if process == 0:

@@ -14,8 +14,9 @@ from itertools import islice, takewhile
 from django.apps import apps
 from django.db import transaction
 
-from linod_systemd import boot, clock, host, store
+from linod_systemd import boot, clock, store
 from linod_systemd.choices import CancelledBy, Status, Trigger
+from linod_systemd.common import host
 from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
 from linod_systemd.store import StoredRule
 

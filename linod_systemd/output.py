@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from linod_systemd.visible import escape_controls, visible, visible_line
+from linod_systemd.common.text import escape_controls, visible, visible_line
 
 _answers: TextIO | None = None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from linod_systemd import boot, conf, host, store, systemd, unitnames
+from linod_systemd import boot, conf, store, systemd
 from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
+from linod_systemd.common import host, unit_names
 from linod_systemd.job import Job
 from linod_systemd.store import StoredRule
 
@@ -54,7 +55,7 @@ def request(site: conf.Site) -> None:
         plain = rule.rule
         if plain.cancelled or plain.every_unit == "never" or not plain.makes_up or not _is_owed(rule):
             continue
-        unit = unitnames.service(site.unit_prefix, rule.name)
+        unit = unit_names.service(site.unit_prefix, rule.name)
         if systemd.is_running() and systemd.timestamp(unit, "InactiveExitTimestamp") is None:
             logger.info("%s: is run again, as the machine went down", rule.name)
             store.current().ask(rule.name)

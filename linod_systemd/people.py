@@ -14,9 +14,9 @@ from django.core.mail import EmailMessage
 
 from linod_systemd import clock, conf, django_settings, store
 from linod_systemd.choices import BAD_ENDS
+from linod_systemd.common.text import visible, visible_line
 from linod_systemd.job import Job
 from linod_systemd.outlook import local
-from linod_systemd.visible import visible, visible_line
 
 logger = logging.getLogger("linod.people")
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import boot, cgroup, conf, database, execute, sandbox, store, unitnames
+from linod_systemd import boot, cgroup, conf, database, execute, sandbox, store
 from linod_systemd.bus import Bus, BusError
+from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 
@@ -32,7 +33,7 @@ def fork_server(site: conf.Site, held: Sequence[int]) -> tuple[ForkServer | None
         return None, f"the site starts {threads - 1} threads when it is loaded, so its jobs run cold"
     try:
         with Bus(per_user=cgroup.is_per_user()) as bus:
-            own = sandbox.own(bus, unitnames.supervisor(site.name), conf.site_file(site.name))
+            own = sandbox.own(bus, unit_names.supervisor(site.name), conf.site_file(site.name))
     except BusError as error:
         return None, f"jobs run cold: {error}"
     gc.collect()

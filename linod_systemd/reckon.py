@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
 
-from linod_systemd import oncalendar, unitnames
+from linod_systemd import oncalendar
+from linod_systemd.common import unit_names
 from linod_systemd.conf import Site
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence import RecurrenceSet
@@ -84,7 +85,7 @@ def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: date
     refused = list(rules.refused)
     deadline = time.process_time() + SITE_SECONDS
     for rule in rules.rules:
-        before = installed.get(unitnames.timer(site.unit_prefix, rule.name), "")
+        before = installed.get(unit_names.timer(site.unit_prefix, rule.name), "")
         try:
             if time.process_time() > deadline:
                 raise TooLong

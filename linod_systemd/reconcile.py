@@ -8,18 +8,9 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import (
-    boot,
-    conf,
-    consequences,
-    database,
-    host,
-    record_end,
-    running,
-    spool,
-    store,
-)
+from linod_systemd import boot, conf, consequences, database, record_end, running, spool, store
 from linod_systemd.choices import BAD_ENDS, Status
+from linod_systemd.common import host
 from linod_systemd.job import Job
 
 logger = logging.getLogger("linod.reconcile")

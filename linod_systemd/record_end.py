@@ -7,20 +7,9 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import (
-    boot,
-    clock,
-    conf,
-    consequences,
-    ending,
-    host,
-    site_journal,
-    slot,
-    store,
-    systemd,
-    unitnames,
-)
+from linod_systemd import boot, clock, conf, consequences, ending, site_journal, slot, store, systemd
 from linod_systemd.choices import Status, StopReason, Trigger
+from linod_systemd.common import host, unit_names
 from linod_systemd.job import Job
 from linod_systemd.site_journal import JournalAway
 
@@ -135,13 +124,13 @@ def _trigger(site: conf.Site, rule: str, invocation_id: str) -> Trigger:
     stored = store.current().rule(rule)
     if stored is not None and stored.requested_at is not None:
         return Trigger.MANUAL
-    unit, per_user = unitnames.service(site.unit_prefix, rule), not site.configured
+    unit, per_user = unit_names.service(site.unit_prefix, rule), not site.configured
     if not systemd.is_running():
         return Trigger.TIMER
     if systemd.properties(unit, ["InvocationID"], per_user=per_user).get("InvocationID") != invocation_id:
         return Trigger.TIMER
     began = systemd.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
-    timer = unitnames.timer(site.unit_prefix, rule)
+    timer = unit_names.timer(site.unit_prefix, rule)
     elapsed = systemd.timestamp(timer, "LastTriggerUSec", per_user=per_user)
     if began is None or (elapsed is not None and abs(began - elapsed) < slot.ELAPSE_TO_START):
         return Trigger.TIMER

@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-from linod_systemd import unitnames
+from linod_systemd.common import unit_names
 from linod_systemd.conf import Site
 from linod_systemd.reckon import Timing
 from linod_systemd.rule import Rule, RuleSet
@@ -115,7 +115,7 @@ def job_units(
     :raises ValueError: for a rule that no unit can carry.
     """
     prefix = site.unit_prefix
-    service = unitnames.service(prefix, rule.name)
+    service = unit_names.service(prefix, rule.name)
     values = {
         "mark": mark(site.name),
         "site": site,
@@ -124,15 +124,15 @@ def job_units(
         "service": service,
         "client": client if site.preload and site.supervisor else None,
     }
-    escaped = unitnames.escape(rule.name)
+    escaped = unit_names.escape(rule.name)
     failure = f"linod-failure-{site.name}@{escaped}.service"
-    if len(failure) > unitnames.LONGEST_UNIT_NAME:  # of all the names with the rule's in it, the longest
+    if len(failure) > unit_names.LONGEST_UNIT_NAME:  # of all the names with the rule's in it, the longest
         raise ValueError(f"the name of its unit has {len(failure)} characters, more than systemd takes")
     ended = f"linod-ended-{site.name}@{escaped}.service"
-    after = [unitnames.service(prefix, name) for name in rule.run_after if name in known]
+    after = [unit_names.service(prefix, name) for name in rule.run_after if name in known]
     units = {service: render("job.service.j2", **values, failure=failure, ended=ended, after=after)}
     if timing.lines:
-        timer = unitnames.timer(prefix, rule.name)
+        timer = unit_names.timer(prefix, rule.name)
         units[timer] = render(
             "job.timer.j2",
             **values,
@@ -161,7 +161,7 @@ def generate_timer(site: Site, rules: RuleSet | None, now: datetime) -> dict[str
         minute=_minute(site),
         pause_ends=[f"{end:%Y-%m-%d %H:%M:%S}" for end in sorted(rounded)],
     )
-    return {unitnames.generate_timer(site.name): text}
+    return {unit_names.generate_timer(site.name): text}
 
 
 def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
@@ -169,7 +169,7 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
     values = {"mark": mark(site.name), "site": site, "per_user": per_user, "generator": generator}
     values["most_groups"] = MOST_CONTROL_GROUPS
     units = {
-        unitnames.supervisor(site.name): render("linod-supervisor.service.j2", **values),
+        unit_names.supervisor(site.name): render("linod-supervisor.service.j2", **values),
         f"linod-failure-{site.name}@.service": render(
             "linod-failure.service.j2", **values, only_unended=False
         ),
@@ -177,15 +177,15 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
         f"linod-generate@{site.name}.path": render("linod-generate.path.j2", **values),
         f"linod-generate@{site.name}.service": render("linod-generate.service.j2", **values),
     }
-    units[unitnames.logrotate(site.name)] = render("linod-logrotate.service.j2", **values)
-    units[unitnames.logrotate_timer(site.name)] = render(
-        "linod-logrotate.timer.j2", **values, unit=unitnames.logrotate(site.name), minute=_minute(site)
+    units[unit_names.logrotate(site.name)] = render("linod-logrotate.service.j2", **values)
+    units[unit_names.logrotate_timer(site.name)] = render(
+        "linod-logrotate.timer.j2", **values, unit=unit_names.logrotate(site.name), minute=_minute(site)
     )
     if not per_user:  # a user reads what his own units logged
-        units[unitnames.journal_socket(site.name)] = render("linod-journal.socket.j2", **values)
+        units[unit_names.journal_socket(site.name)] = render("linod-journal.socket.j2", **values)
         units[f"linod-journal-{site.name}@.service"] = render("linod-journal.service.j2", **values)
         units[site.slice] = render("site.slice.j2", **values)
-        units[unitnames.runtime_mount(site.name)] = render(
+        units[unit_names.runtime_mount(site.name)] = render(
             "runtime.mount.j2", **values, inodes=RUNTIME_INODES
         )
     return units
@@ -202,10 +202,10 @@ def drop_in_name(site: Site) -> str:
 
 def drop_in(site: Site, timers: list[str], *, per_user: bool) -> str:
     """The drop-in of linod.target that keeps the site's own units and these timers up."""
-    own = [f"linod-generate@{site.name}.path", unitnames.generate_timer(site.name)]
-    own.append(unitnames.logrotate_timer(site.name))
+    own = [f"linod-generate@{site.name}.path", unit_names.generate_timer(site.name)]
+    own.append(unit_names.logrotate_timer(site.name))
     if site.supervisor:
-        own.append(unitnames.supervisor(site.name))
+        own.append(unit_names.supervisor(site.name))
     if not per_user:
-        own.append(unitnames.journal_socket(site.name))
+        own.append(unit_names.journal_socket(site.name))
     return render("linod.target.conf.j2", mark=mark(site.name), upheld=[*own, *timers])

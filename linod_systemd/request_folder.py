@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from linod_systemd import files
+from linod_systemd.common import files
 from linod_systemd.conf import Site
 
 EXPORT = "rules"  # look at rules.json

@@ -15,12 +15,12 @@ from linod_systemd import (
     store,
 )
 from linod_systemd.choices import Status
+from linod_systemd.common.text import storable
 from linod_systemd.database import DatabaseAway
 from linod_systemd.job import Job
 from linod_systemd.outcome import Outcome
 from linod_systemd.reconcile import drain
 from linod_systemd.store import Run, StoredRule
-from linod_systemd.visible import storable
 
 logger = logging.getLogger("linod.rows")
 

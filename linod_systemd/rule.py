@@ -7,7 +7,8 @@ from datetime import date, datetime, time
 from functools import cached_property
 from typing import Any, ClassVar
 
-from linod_systemd import host, jitter
+from linod_systemd import jitter
+from linod_systemd.common import host
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence import RecurrenceSet
 

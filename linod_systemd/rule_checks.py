@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import time
 
-from linod_systemd import unitnames
 from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
+from linod_systemd.common import unit_names
+from linod_systemd.common.text import CONTROLS
 from linod_systemd.errors import RefusedRule
 from linod_systemd.rule import Rule
-from linod_systemd.visible import CONTROLS
 
 LOG_LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_NAME = 200
@@ -110,5 +110,5 @@ def check_rule_name(name: str) -> None:
         raise RefusedRule(f"rule {name!r:.80} has an impossible name", remedy, "name")
     if _UNPRINTABLE.search(name):
         raise RefusedRule(f"rule {name!r:.80} has control characters in its name", remedy, "name")
-    if len(unitnames.escape(name)) > MAX_NAME:
+    if len(unit_names.escape(name)) > MAX_NAME:
         raise RefusedRule(f"rule {name!r:.80} is too long for the name of a unit", "shorten its name", "name")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from linod_systemd import client, conf, identity, load
-from linod_systemd.argument_types import instant
+from linod_systemd.common.argument_types import instant
 from linod_systemd.errors import LinodError
 
 

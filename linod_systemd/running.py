@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import clock, conf, files, host, store, unitnames
+from linod_systemd import clock, conf, store
+from linod_systemd.common import files, host, unit_names
 from linod_systemd.errors import AlreadyRunning, ConfigurationError
 
 
@@ -52,7 +53,7 @@ def is_claimed(site: conf.Site, rule: str) -> bool:
 
 
 def _path(site: conf.Site, rule: str) -> Path:
-    return site.lock_directory / unitnames.lock_file(rule)
+    return site.lock_directory / unit_names.lock_file(rule)
 
 
 def _open(site: conf.Site, rule: str) -> int:

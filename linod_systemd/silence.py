@@ -9,7 +9,8 @@ import json
 import logging
 from datetime import datetime
 
-from linod_systemd import clock, conf, english, files, health, people, store
+from linod_systemd import clock, conf, english, health, people, store
+from linod_systemd.common import files
 from linod_systemd.health import Health
 from linod_systemd.outlook import local
 

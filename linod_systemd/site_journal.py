@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from linod_systemd import conf, journal, journal_socket, unitnames
+from linod_systemd import conf, journal, journal_socket
+from linod_systemd.common import unit_names
+from linod_systemd.common.text import storable
 from linod_systemd.errors import LinodError
 from linod_systemd.journal import Start
-from linod_systemd.visible import storable
 
 logger = logging.getLogger("linod.journal")
 
@@ -100,7 +101,7 @@ def _asked(question: dict[str, Any], read: Callable[[], Any]) -> Any:
     except OSError as error:
         raise JournalAway(
             f"{path} does not answer {question} ({error})",
-            f"systemctl status {unitnames.journal_socket(site.name)} tells more",
+            f"systemctl status {unit_names.journal_socket(site.name)} tells more",
         ) from error
 
 
@@ -110,5 +111,5 @@ def _check_readable() -> None:
     path = journal_socket.path(site)
     if f"{path.with_suffix('')}/shared" in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
         raise JournalAway(
-            f"{path} does not exist", f"start it: systemctl start {unitnames.journal_socket(site.name)}"
+            f"{path} does not exist", f"start it: systemctl start {unit_names.journal_socket(site.name)}"
         )

@@ -24,10 +24,10 @@ from types import FrameType
 from typing import IO
 
 from linod_systemd import conf, identity, programs, systemd
+from linod_systemd.common.text import Screen
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.feeder import Feeder
 from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit, Order
-from linod_systemd.visible import Screen
 
 PART = 65536
 LOOK_SECONDS = 0.05

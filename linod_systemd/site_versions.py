@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import conf, site_process, systemd, trust, unitnames
+from linod_systemd import conf, site_process, systemd, trust
+from linod_systemd.common import unit_names
+from linod_systemd.common.text import visible_line
 from linod_systemd.conf import Site
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.output import agrees, say
-from linod_systemd.visible import visible_line
 
 ASK = "from importlib.metadata import version; print(version('linod-systemd'))"
 MOST_CHARACTERS = 80
@@ -108,5 +109,5 @@ def _update(found: SiteVersion, options: argparse.Namespace) -> bool:
         return False
     say(f"{site.name}: its linod-systemd is {of(site).its} now")
     if systemd.is_running():
-        systemd.systemctl("try-restart", unitnames.supervisor(site.name), check=False)
+        systemd.systemctl("try-restart", unit_names.supervisor(site.name), check=False)
     return True

@@ -13,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import conf, files
+from linod_systemd import conf
+from linod_systemd.common import files
 from linod_systemd.errors import LinodError
 
 logger = logging.getLogger("linod.spool")

@@ -11,18 +11,9 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import (
-    boot,
-    clock,
-    conf,
-    ending,
-    journal,
-    record_end,
-    site_journal,
-    store,
-    unitnames,
-)
+from linod_systemd import boot, clock, conf, ending, journal, record_end, site_journal, store
 from linod_systemd.choices import Status
+from linod_systemd.common import unit_names
 from linod_systemd.site_journal import JournalAway
 
 logger = logging.getLogger("linod.starts")
@@ -54,7 +45,7 @@ def _account(site: conf.Site) -> datetime:
     :raises JournalAway: where that is not to be known.
     """
     names = [rule.name for rule in store.current().rules()]
-    rules = {unitnames.service(site.unit_prefix, name): name for name in names}
+    rules = {unit_names.service(site.unit_prefix, name): name for name in names}
     until = datetime.now(UTC) - PATIENCE
     for start in site_journal.starts_since(_accounted(site)):
         if start.instant > until:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from linod_systemd import host, jitter
+from linod_systemd import jitter
+from linod_systemd.common import host
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.recurrence import RecurrenceSet
 from linod_systemd.rule import Rule

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 
 from linod_systemd import conf, journal, sandbox, store, wakeup
 from linod_systemd.chore import Chore
+from linod_systemd.common.logfile import FORMAT, LinoLogHandler
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.housekeeper import SET_UPS, Housekeeper
-from linod_systemd.logfile import FORMAT, LinoLogHandler
 from linod_systemd.notify import Notifier
 from linod_systemd.report import Report
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from linod_systemd import conf, systemd, unitnames
+from linod_systemd import conf, systemd
+from linod_systemd.common import unit_names
 from linod_systemd.conf import Site
 
 TARGET = "linod.target"
@@ -45,7 +46,7 @@ def of_site(site: Site, due: Mapping[str, datetime] | None = None) -> list[Troub
     per_user = not site.configured
     if not systemd.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
         return []
-    supervisor = unitnames.supervisor(site.name)
+    supervisor = unit_names.supervisor(site.name)
     shown = systemd.properties_of([TARGET, supervisor], PROPERTIES, per_user=per_user)
     target = shown.get(TARGET, {})
     if target.get("LoadState") == "not-found" and per_user:
@@ -102,7 +103,7 @@ def _oldest_request(site: Site) -> float:
 
 def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Trouble]:
     """Each timer that should ring is active and has a next elapse; systemd takes it, and its service."""
-    rule_of = {unitnames.timer(site.unit_prefix, name): name for name in due or ()}
+    rule_of = {unit_names.timer(site.unit_prefix, name): name for name in due or ()}
     if due is None:
         rule_of = dict.fromkeys(upheld_timers(site), "")
     timers = list(rule_of)

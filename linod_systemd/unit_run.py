@@ -13,12 +13,13 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from linod_systemd import border, conf, identity, journal, systemd, unitnames
+from linod_systemd import border, conf, identity, journal, systemd
 from linod_systemd.bus import Bus
+from linod_systemd.common import unit_names
+from linod_systemd.common.text import visible
 from linod_systemd.errors import AlreadyRunning, LinodError
 from linod_systemd.held_process import ENDED, EXITED
 from linod_systemd.nearest import no_such_rule
-from linod_systemd.visible import visible
 
 LOOK_SECONDS = 0.05
 
@@ -36,7 +37,7 @@ def run(site: conf.Site, rule: str) -> int:
     :raises NoUnit: where its unit is not there.
     :raises AlreadyRunning: where its unit is active.
     """
-    unit = unitnames.service(site.unit_prefix, rule)
+    unit = unit_names.service(site.unit_prefix, rule)
     with Bus() as bus:
         if bus.load_state(unit) != "loaded":
             _check_known(site, rule)

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from linod_systemd import render, unitnames
+from linod_systemd import render
+from linod_systemd.common import unit_names
 from linod_systemd.conf import Site
 from linod_systemd.errors import RefusedRule
 from linod_systemd.reckon import Reckoned
@@ -31,7 +32,7 @@ class SiteUnits:
     def files(self) -> dict[str, str]:
         """All of them, with the drop-in that upholds the live timers."""
         live = [
-            unitnames.timer(self.site.unit_prefix, rule.name)
+            unit_names.timer(self.site.unit_prefix, rule.name)
             for rule in self.of_rules
             if rule.is_live(self.now)
         ]
@@ -45,7 +46,7 @@ class SiteUnits:
         found = UNIT.search(complaint)
         timer = f"{found[1]}.timer" if found else ""
         for rule in self.of_rules:
-            if unitnames.timer(self.site.unit_prefix, rule.name) == timer:
+            if unit_names.timer(self.site.unit_prefix, rule.name) == timer:
                 del self.of_rules[rule]
                 said = f"rule {rule.name!r}: systemd does not take its unit ({complaint:.500})"
                 self.refused.append(RefusedRule(said, "correct the rule"))
@@ -70,7 +71,7 @@ def of_site(
     """
     own = render.site_units(site, generator, per_user=per_user)
     own |= render.generate_timer(site, reckoned.rules if reckoned else None, now)
-    units = SiteUnits(site, now, per_user, own, relisted={unitnames.generate_timer(site.name)})
+    units = SiteUnits(site, now, per_user, own, relisted={unit_names.generate_timer(site.name)})
     if reckoned is None:
         return units
     units.refused.extend(reckoned.refused)
@@ -91,7 +92,7 @@ def of_site(
             units.refused.append(RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule"))
             continue
         if timing.relisted:
-            units.relisted.add(unitnames.timer(site.unit_prefix, rule.name))
+            units.relisted.add(unit_names.timer(site.unit_prefix, rule.name))
     return units
 
 

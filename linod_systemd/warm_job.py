@@ -14,18 +14,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from linod_systemd import (
-    cgroup,
-    client,
-    conf,
-    job_tmp,
-    likeness,
-    load,
-    sandbox,
-    spool,
-    unitnames,
-)
+from linod_systemd import cgroup, client, conf, job_tmp, likeness, load, sandbox, spool
 from linod_systemd.bus import Bus
+from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.sandbox import Own
 
@@ -85,7 +76,7 @@ def _prepare(site: conf.Site, caller: Caller, supervisors: Own) -> str:
     if protocol != os.fsdecode(client.PROTOCOL) or len(told) != 2 or len(streams) != STREAMS:
         raise Refused("the supervisor runs another version: systemctl reload it")
     rule, directory = told
-    unit = unitnames.service(site.unit_prefix, rule)
+    unit = unit_names.service(site.unit_prefix, rule)
     if not cgroup.is_in(unit, str(caller.process)):
         raise Refused(f"it is not asked for by {unit}")
     if supervisors.is_outdated():

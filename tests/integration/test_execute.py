@@ -14,7 +14,8 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import override_settings
 
-from linod_systemd import boot, conf, database, execute, host, running
+from linod_systemd import boot, conf, database, execute, running
+from linod_systemd.common import host
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
 from linod_systemd.models import Job, JobRule

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd.logfile import FORMAT, LinoLogHandler, one_record
+from linod_systemd.common.logfile import FORMAT, LinoLogHandler, one_record
 
 WRITERS, RECORDS = 16, 5000
 WRITE = """
 import logging, sys
 from pathlib import Path
-from linod_systemd.logfile import FORMAT, LinoLogHandler
+from linod_systemd.common.logfile import FORMAT, LinoLogHandler
 logger = logging.getLogger("writer")
 logger.setLevel("INFO")
 logger.propagate = False

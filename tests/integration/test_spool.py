@@ -11,18 +11,8 @@ from typing import Any
 import pytest
 from django.db import DataError, connection
 
-from linod_systemd import (
-    boot,
-    clock,
-    conf,
-    database,
-    execute,
-    host,
-    lookup,
-    reconcile,
-    rows,
-    spool,
-)
+from linod_systemd import boot, clock, conf, database, execute, lookup, reconcile, rows, spool
+from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.tasks import Tasks

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import boot, clock, conf, host, journal_socket, starts
+from linod_systemd import boot, clock, conf, journal_socket, starts
 from linod_systemd.choices import Status
+from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.tasks import Tasks

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from linod_systemd import clock, conf, desired, export, host, jitter, store
+from linod_systemd import clock, conf, desired, export, jitter, store
 from linod_systemd.choices import CancelledBy
+from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.rule_start import Start

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from linod_systemd.visible import visible_line
+from linod_systemd.common.text import visible_line
 from tests.machine import SOURCE, Machine
 from tests.system.hostile import HARMLESS, hostile_rules
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from linod_systemd.visible import visible
+from linod_systemd.common.text import visible
 from tests.machine import Machine
 
 long = pytest.mark.long

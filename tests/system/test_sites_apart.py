@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from linod_systemd.visible import visible
+from linod_systemd.common.text import visible
 from tests.machine import Machine
 from tests.system.support import ended_job, jobs
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import desired, host, jitter
+from linod_systemd import desired, jitter
+from linod_systemd.common import host
 from linod_systemd.oncalendar import horizon_end, timer_lines
 from linod_systemd.recurrence import RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet

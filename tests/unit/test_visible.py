@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linod_systemd import journal_socket
-from linod_systemd.visible import escape_controls, visible, visible_line
+from linod_systemd.common.text import escape_controls, visible, visible_line
 
 
 def test_controls_are_shown() -> None:

@@ -7,7 +7,7 @@ import logging.handlers
 import os
 from pathlib import Path
 
-from linod_systemd.visible import visible
+from linod_systemd.common.text import visible
 
 FORMAT = "%(asctime)s %(levelname)s [%(name)s %(process)d] : %(message)s"
 
