@@ -23,7 +23,7 @@ from linod_systemd.common.text import visible
 from linod_systemd.errors import LinodError
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
-from linod_systemd.recurrence import WEEKDAYS, RecurrenceError
+from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
 from linod_systemd.tasks import Tasks
 from linod_systemd.unit_health import Trouble
 

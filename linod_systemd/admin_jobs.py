@@ -13,9 +13,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from linod_systemd import clock, english, store, wall_clock
+from linod_systemd import clock, store
 from linod_systemd.common.text import visible
 from linod_systemd.models import Job
+from linod_systemd.recurrence import english, wall_clock
 
 if TYPE_CHECKING:
     JobModelAdmin = admin.ModelAdmin[Job]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from linod_systemd import clock
 from linod_systemd.procedures import RULE_DEFAULTS, Procedure
-from linod_systemd.recurrence import WEEKDAYS
+from linod_systemd.recurrence.recurrence_set import WEEKDAYS
 
 TIMING = ("every_unit", "every", "start_time", "run_after")
 FIELDS = (*TIMING, *(name for name in RULE_DEFAULTS if name != "weekdays"), *WEEKDAYS)

@@ -18,14 +18,14 @@ from linod_systemd import (
     pause,
     store,
 )
-from linod_systemd.agenda import Entry
 from linod_systemd.choices import CancelledBy
 from linod_systemd.commands_next import Asked, answer, find_in_file
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, next_run
 from linod_systemd.output import say
-from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.recurrence.agenda import Entry
+from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.tasks import Tasks
 
 Options = argparse.Namespace

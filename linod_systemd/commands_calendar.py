@@ -10,11 +10,12 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from linod_systemd import agenda, desired, english, output
-from linod_systemd.agenda import Agenda, Entry
+from linod_systemd import desired, output
 from linod_systemd.common.text import visible_line
 from linod_systemd.explain import explain
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence import agenda, english
+from linod_systemd.recurrence.agenda import Agenda, Entry
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
 
 MOST_NAMES = 4

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from linod_systemd import desired, english, layout, output
+from linod_systemd import desired, layout, output
 from linod_systemd.explain import explain
 from linod_systemd.nearest import no_such_rule
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence import english
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rule import Rule
 
 

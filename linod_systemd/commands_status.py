@@ -14,7 +14,7 @@ from linod_systemd.common.text import visible_line
 from linod_systemd.explain import when
 from linod_systemd.health import Health
 from linod_systemd.output import print_table, say
-from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.tasks import Tasks
 
 COLUMNS = ("rule", "when", "last run", "next run", "state")

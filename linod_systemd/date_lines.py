@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from linod_systemd import forever, wall_clock
+from linod_systemd import forever
 from linod_systemd.calendar_text import DateExpression, Lines, listed
-from linod_systemd.recurrence import LAST_ELAPSE, RecurrenceSet
+from linod_systemd.recurrence import wall_clock
+from linod_systemd.recurrence.recurrence_set import LAST_ELAPSE, RecurrenceSet
 
 MAX_LINES = 48
 FEW = 12  # instants that are listed of what is rarely due, however far off

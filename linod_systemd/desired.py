@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from linod_systemd import layout, ordering
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError, RefusedRule
-from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
 from linod_systemd.rule_checks import check_rule
 

@@ -39,11 +39,11 @@ from linod_systemd.notify import Notifier
 from linod_systemd.outcome import Outcome
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
+from linod_systemd.recurrence.periods import INSTANT
 from linod_systemd.rule_start import Start
 from linod_systemd.running import Claimed
 from linod_systemd.slot import Past
 from linod_systemd.store import Run, StoredRule
-from linod_systemd.ticks import INSTANT
 
 logger = logging.getLogger("linod.execute")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, time
 
-from linod_systemd import date_phrases, english, wall_clock
-from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR, WEEKLY_UNITS
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence import date_phrases, english, wall_clock
+from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR, WEEKLY_UNITS
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rule import FREQUENT_UNITS, Rule
 
 HOUR = 3600

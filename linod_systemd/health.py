@@ -20,7 +20,7 @@ from linod_systemd import (
 from linod_systemd.choices import CancelledBy, Status
 from linod_systemd.outlook import local
 from linod_systemd.pause import Pause
-from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.store import StoredRule
 from linod_systemd.unit_health import Trouble
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from linod_systemd import boot, clock, store
 from linod_systemd.choices import CancelledBy, Status, Trigger
 from linod_systemd.common import host
-from linod_systemd.recurrence import RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.store import StoredRule
 
 OFF = "the host was off, or its timer not running"

@@ -18,7 +18,7 @@ from linod_systemd.errors import RefusedRule
 from linod_systemd.job import Job
 from linod_systemd.pause import Pause
 from linod_systemd.procedures import LogLevels
-from linod_systemd.recurrence import UNITS, WEEKDAYS, RecurrenceError
+from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceError
 from linod_systemd.rule import Rule
 from linod_systemd.rule_checks import check_rule
 from linod_systemd.store import StoredRule

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from linod_systemd import english, oncalendar
-from linod_systemd.peculiar import peculiarities
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd import oncalendar
+from linod_systemd.recurrence import english
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
+from linod_systemd.recurrence.remarks import peculiarities
 
 MOST_LINES = 8
 

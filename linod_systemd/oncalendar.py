@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from linod_systemd import date_lines, time_lines
 from linod_systemd.calendar_text import Lines
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 
 DAYS, COUNT = 400, 100
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from linod_systemd import clock, pause, store
 from linod_systemd.choices import CancelledBy
-from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.recurrence.periods import INSTANT
+from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.store import StoredRule
-from linod_systemd.ticks import INSTANT
 
 
 def next_run(rule: StoredRule) -> datetime | None:

@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db import transaction
 
 from linod_systemd import clock, export
-from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
 from linod_systemd.errors import LinodError
 from linod_systemd.pause import Pause
+from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
 
 
 class PauseError(LinodError):

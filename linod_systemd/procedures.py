@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
 
 from linod_systemd.errors import LinodError, RefusedRule
-from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rule import Rule
 from linod_systemd.rule_checks import check_rule
 

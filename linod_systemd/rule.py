@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from linod_systemd import jitter
 from linod_systemd.common import host
 from linod_systemd.errors import RefusedRule
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 
 FREQUENT_UNITS = ("secondly", "minutely", "hourly")
 

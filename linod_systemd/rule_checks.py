@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import time
 
-from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import CONTROLS
 from linod_systemd.errors import RefusedRule
+from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
 from linod_systemd.rule import Rule
 
 LOG_LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

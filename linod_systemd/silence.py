@@ -9,10 +9,11 @@ import json
 import logging
 from datetime import datetime
 
-from linod_systemd import clock, conf, english, health, people, store
+from linod_systemd import clock, conf, health, people, store
 from linod_systemd.common import files
 from linod_systemd.health import Health
 from linod_systemd.outlook import local
+from linod_systemd.recurrence import english
 
 logger = logging.getLogger("linod.silence")
 

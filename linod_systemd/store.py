@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from linod_systemd import jitter
 from linod_systemd.common import host
 from linod_systemd.errors import ConfigurationError
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rule import Rule
 
 if TYPE_CHECKING:

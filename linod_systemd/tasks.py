@@ -14,7 +14,7 @@ from linod_systemd import clock, outlook, store
 from linod_systemd.choices import CancelledBy
 from linod_systemd.invocation import Invocation
 from linod_systemd.procedures import Procedure, Procedures, Registry
-from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rule_start import Start
 from linod_systemd.store import StoredRule
 

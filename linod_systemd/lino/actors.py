@@ -14,7 +14,7 @@ from linod_systemd import store
 from linod_systemd.lino import mirror
 from linod_systemd.models import Job, JobRule
 from linod_systemd.outlook import local, next_run
-from linod_systemd.recurrence import RecurrenceError
+from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.tasks import Tasks
 
 

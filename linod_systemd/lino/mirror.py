@@ -16,7 +16,7 @@ from linod_systemd import clock
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import ProcedureError
 from linod_systemd.procedures import Procedures as OwnProcedures
-from linod_systemd.recurrence import WEEKDAYS
+from linod_systemd.recurrence.recurrence_set import WEEKDAYS
 
 SAME = ("seqno", "start_time", "end_date", "end_time", "max_events", "positions", "requested_at", *WEEKDAYS)
 

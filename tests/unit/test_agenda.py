@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from linod_systemd import agenda
-from linod_systemd.agenda import Entry
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence import agenda
+from linod_systemd.recurrence.agenda import Entry
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 
 NOW = datetime(2027, 3, 26, 12, tzinfo=UTC)
 BRUSSELS = ZoneInfo("Europe/Brussels")

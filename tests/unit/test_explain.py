@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from linod_systemd import english
 from linod_systemd.explain import explain, when
-from linod_systemd.recurrence import WEEKDAYS, RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence import english
+from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError, RecurrenceSet
 from linod_systemd.rule import Rule
 from tests.unit import recurrence_oracle as oracle
 

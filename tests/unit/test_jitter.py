@@ -11,7 +11,7 @@ import pytest
 from linod_systemd import desired, jitter
 from linod_systemd.common import host
 from linod_systemd.oncalendar import horizon_end, timer_lines
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
 
 NOW = datetime(2026, 11, 24, 15, 3, tzinfo=UTC)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from linod_systemd.peculiar import peculiarities
-from linod_systemd.recurrence import WEEKDAYS, RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence.remarks import peculiarities
 from tests.unit import recurrence_oracle as oracle
 
 WORKDAYS = WEEKDAYS[:5]

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from linod_systemd import oncalendar, reckon, wanted
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rule import Rule, RuleSet
 from tests.unit.test_render import SITE
 

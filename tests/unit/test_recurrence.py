@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from linod_systemd.recurrence import UNITS, WEEKDAYS, RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceError, RecurrenceSet
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 BRUSSELS = "Europe/Brussels"

@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from dateutil.easter import easter
 
-from linod_systemd import english
-from linod_systemd.calendar_dates import WEEKLY_UNITS, DateSeries
+from linod_systemd.recurrence import english
+from linod_systemd.recurrence.dates import WEEKLY_UNITS, DateSeries
 
 WORKING_DAYS = frozenset(range(5))
 WEEK = frozenset(range(7))

@@ -7,7 +7,7 @@ import zoneinfo
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from linod_systemd.calendar_dates import LAST_ELAPSE_YEAR
+from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
 
 UNITS = (
     *("never", "once", "secondly", "minutely", "hourly"),

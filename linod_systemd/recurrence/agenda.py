@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, time
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
-from linod_systemd import wall_clock
-from linod_systemd.calendar_dates import DAY
-from linod_systemd.recurrence import RecurrenceSet
-from linod_systemd.ticks import INSTANT
+from linod_systemd.recurrence import wall_clock
+from linod_systemd.recurrence.dates import DAY
+from linod_systemd.recurrence.periods import INSTANT
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 
 OFTEN = 6  # a rule that is due more often than so many times on a day is told of once
 CROWD = 3  # so many rules that start within one hour make it crowded

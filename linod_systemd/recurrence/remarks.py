@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 
-from linod_systemd import english, wall_clock
-from linod_systemd.calendar_dates import DAY, WEEKLY_UNITS
-from linod_systemd.recurrence import RecurrenceSet
+from linod_systemd.recurrence import english, wall_clock
+from linod_systemd.recurrence.dates import DAY, WEEKLY_UNITS
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 
 AROUND = timedelta(hours=26)  # of a jump; no zone jumps further than a day
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from linod_systemd import wall_clock
+from linod_systemd.recurrence import wall_clock
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)

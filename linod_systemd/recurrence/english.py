@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date, time
 
-from linod_systemd.calendar_dates import runs
-from linod_systemd.recurrence import WEEKDAYS
+from linod_systemd.recurrence.dates import runs
+from linod_systemd.recurrence.recurrence_set import WEEKDAYS
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
-from linod_systemd import wall_clock
-from linod_systemd.calendar_dates import DAY, LAST_ELAPSE_YEAR, LAST_YEAR, DateSeries
-from linod_systemd.recurrence_fields import (
+from linod_systemd.recurrence import wall_clock
+from linod_systemd.recurrence.dates import DAY, LAST_ELAPSE_YEAR, LAST_YEAR, DateSeries
+from linod_systemd.recurrence.fields import (
     SECONDS_OF_A_DAY,
     UNITS,
     WEEKDAYS,
     RecurrenceError,
     RecurrenceFields,
 )
-from linod_systemd.ticks import INSTANT, Ticks
+from linod_systemd.recurrence.periods import INSTANT, Ticks
 
 __all__ = ["SECONDS_OF_A_DAY", "UNITS", "WEEKDAYS", "RecurrenceError", "RecurrenceSet"]
 
