@@ -9,10 +9,10 @@ from typing import Any
 from django import forms
 
 from linod_systemd import clock, store
-from linod_systemd.explain import explain
 from linod_systemd.recurrence import english
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.recurrence.remarks import peculiarities
+from linod_systemd.rules.explain import explain
 
 TIMES = 5
 OF_ITSELF = "__all__"

@@ -15,13 +15,14 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from linod_systemd import conf, desired, identity, reckon, request_folder
+from linod_systemd import conf, identity, reckon, request_folder
 from linod_systemd.common import files
-from linod_systemd.desired import MOST_BYTES
 from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
 from linod_systemd.reckon import Reckoned, Timing
 from linod_systemd.request_folder import Taken
-from linod_systemd.rule import RuleSet
+from linod_systemd.rules import rules_file
+from linod_systemd.rules.rule import RuleSet
+from linod_systemd.rules.rules_file import MOST_BYTES
 
 MOST_SECONDS = 10.0
 # Of the child that reckons: seconds of the clock and of the processor, bytes of memory and of its answer.
@@ -68,7 +69,7 @@ def read_rules(site: conf.Site) -> RuleSet | None:
     :raises RulesFileError: for a file that as a whole says nothing usable.
     """
     text = _as_user(site, _send_rules, site.rules_file)
-    return None if text is None else _of_site(site, desired.parse(text, str(site.rules_file), site.name))
+    return None if text is None else _of_site(site, rules_file.parse(text, str(site.rules_file), site.name))
 
 
 def reckoned(
@@ -107,7 +108,7 @@ def _taken(site: conf.Site, text: str, source: str) -> Reckoned:
     unusable = f"what was reckoned from {source} is unusable"
     try:
         answer = json.loads(text)
-        rules = _of_site(site, desired.parse(answer["rules"], source, site.name))
+        rules = _of_site(site, rules_file.parse(answer["rules"], source, site.name))
         timings = {name: _timing(*values) for name, values in answer["timings"].items()}
         refused = [
             RefusedRule(str(message)[:1000], str(remedy)[:200]) for message, remedy in answer["refused"]
@@ -149,7 +150,7 @@ def _in_child(
     seconds: float,
     most_bytes: int,
 ) -> str | None:
-    desired.get_ready()
+    rules_file.get_ready()
     reading, writing = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
@@ -227,7 +228,7 @@ def _send_reckoned(
     def answer(content: bytes) -> bytes:
         text = content.decode()
         try:
-            rules = desired.parse(text, str(path))
+            rules = rules_file.parse(text, str(path))
         except LinodError:  # which the other process will find, too, and tell
             return json.dumps({"rules": text, "timings": {}, "refused": []}).encode()
         found = reckon.of_rules(site, rules, installed, now)

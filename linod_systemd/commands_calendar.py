@@ -10,13 +10,14 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from linod_systemd import desired, output
+from linod_systemd import output
 from linod_systemd.common.text import visible_line
-from linod_systemd.explain import explain
 from linod_systemd.recurrence import agenda, english
 from linod_systemd.recurrence.agenda import Agenda, Entry
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.rule import Rule, RuleSet
+from linod_systemd.rules import rules_file
+from linod_systemd.rules.explain import explain
+from linod_systemd.rules.rule import Rule, RuleSet
 
 MOST_NAMES = 4
 
@@ -34,7 +35,7 @@ def from_file(options: argparse.Namespace) -> int:
 
     :raises RulesFileError: for a file that cannot be used.
     """
-    rules = desired.read(options.rules)
+    rules = rules_file.read(options.rules)
     for refused in rules.refused:
         print(f"linod: {refused}", file=sys.stderr)
     show(_entries(rules), rules.timezone, options)

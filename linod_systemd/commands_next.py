@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from linod_systemd import desired, layout, output
-from linod_systemd.explain import explain
-from linod_systemd.nearest import no_such_rule
+from linod_systemd import layout, output
 from linod_systemd.recurrence import english
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.rule import Rule
+from linod_systemd.rules import rules_file
+from linod_systemd.rules.explain import explain
+from linod_systemd.rules.nearest import no_such_rule
+from linod_systemd.rules.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def find_in_file(path: Path, name: str) -> Asked:
     :raises RefusedRule: for a rule that is impossible.
     :raises NoSuchRule: where the file has no such rule.
     """
-    rules = desired.read(path)
+    rules = rules_file.read(path)
     rule = rules.get(name)
     if rule is not None:
         return Asked(rule, rules.recurrence(rule))

@@ -11,10 +11,10 @@ from django.utils import timesince, translation
 
 from linod_systemd import clock, conf, health, memory, output
 from linod_systemd.common.text import visible_line
-from linod_systemd.explain import when
 from linod_systemd.health import Health
 from linod_systemd.output import print_table, say
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
+from linod_systemd.rules.explain import when
 from linod_systemd.tasks import Tasks
 
 COLUMNS = ("rule", "when", "last run", "next run", "state")

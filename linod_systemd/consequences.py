@@ -8,7 +8,7 @@ from linod_systemd import conf, people, store
 from linod_systemd.choices import BAD_ENDS, CancelledBy
 from linod_systemd.common import unit_names
 from linod_systemd.job import STOPPED, Job
-from linod_systemd.rule import Rule
+from linod_systemd.rules.rule import Rule
 
 logger = logging.getLogger("linod.consequences")
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from linod_systemd import clock, conf, desired, pause, request_folder, store
+from linod_systemd import clock, conf, pause, request_folder, store
 from linod_systemd.common import files
 from linod_systemd.errors import ConfigurationError
+from linod_systemd.rules import rules_file
 
 logger = logging.getLogger("linod")
 
@@ -78,7 +79,7 @@ def wanted_text(site: conf.Site) -> str:
     for stored in source.rules():
         ends = [paused[key] for key in (stored.name, pause.WHOLE_SITE) if key in paused]
         rules.append(replace(stored.rule, paused_until=max(ends, default=None)))
-    return desired.dump(site.name, source.timezone, rules)
+    return rules_file.dump(site.name, source.timezone, rules)
 
 
 def _read(path: Path) -> str | None:

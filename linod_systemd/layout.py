@@ -10,7 +10,7 @@ from pathlib import Path
 
 from linod_systemd import trust
 from linod_systemd.errors import ConfigurationError
-from linod_systemd.nearest import RuleCommands
+from linod_systemd.rules.nearest import RuleCommands
 
 HOMES = ("/home/", "/root/", "/run/user/")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from linod_systemd import conf, desired, store
-from linod_systemd.nearest import no_such_rule
+from linod_systemd import conf, store
+from linod_systemd.rules import rules_file
+from linod_systemd.rules.nearest import no_such_rule
 from linod_systemd.store import StoredRule
 
 
@@ -27,7 +28,7 @@ def find_exported(site: conf.Site, name: str) -> StoredRule | None:
     """
     if not site.rules_file.exists():
         return None
-    rules = desired.read(site.rules_file)
+    rules = rules_file.read(site.rules_file)
     rule = rules.get(name)
     if rule is None:
         return None

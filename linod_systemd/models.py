@@ -12,15 +12,16 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from linod_systemd import clock, conf, export, missed, ordering
+from linod_systemd import clock, conf, export, missed
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import RefusedRule
 from linod_systemd.job import Job
 from linod_systemd.pause import Pause
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceError
-from linod_systemd.rule import Rule
-from linod_systemd.rule_checks import check_rule
+from linod_systemd.rules import run_after as run_after_
+from linod_systemd.rules.rule import Rule
+from linod_systemd.rules.validate import check_rule
 from linod_systemd.store import StoredRule
 
 __all__ = ["Job", "JobRule", "Pause"]
@@ -159,7 +160,7 @@ class JobRule(models.Model):
     objects: ClassVar[Any] = JobRuleQuerySet.as_manager()
 
     class Meta:
-        ordering = ("seqno", "pk")
+        run_after_ = ("seqno", "pk")
         base_manager_name = "objects"
         permissions = (
             ("run_jobrule", "Can run a job rule now"),
@@ -248,8 +249,8 @@ class JobRule(models.Model):
         for name in self.run_after:
             if name not in run_after:
                 raise ValidationError({"run_after": f"no rule is named {name!r}"})
-        if circle := ordering.circle(run_after):
-            raise ValidationError({"run_after": f"a circle: {ordering.in_words(circle)}"})
+        if circle := run_after_.circle(run_after):
+            raise ValidationError({"run_after": f"a circle: {run_after_.in_words(circle)}"})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self.cancelled:

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
-from linod_systemd.rule import Rule
-from linod_systemd.rule_checks import check_rule
+from linod_systemd.rules.rule import Rule
+from linod_systemd.rules.validate import check_rule
 
 LONG_AGO = timedelta(days=4000)
 Function = TypeVar("Function", bound=Callable[..., Any])

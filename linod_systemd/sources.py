@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from linod_systemd import conf, desired
+from linod_systemd import conf
 from linod_systemd.errors import ConfigurationError, LinodError
+from linod_systemd.rules import rules_file
 
 
 def sites(name: str | None) -> tuple[list[conf.Site], list[LinodError]]:
@@ -41,7 +42,7 @@ def site_of_file(path: Path, name: str | None) -> conf.Site:
 
     :raises RulesFileError: where it cannot be read.
     """
-    wanted_name = conf.check_site_name(name or desired.site_of(path))
+    wanted_name = conf.check_site_name(name or rules_file.site_of(path))
     known = {site.name: site for site in conf.configured_sites()}
     return known.get(wanted_name) or conf.demo_site(wanted_name)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from linod_systemd import jitter
 from linod_systemd.common import host
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.rule import Rule
+from linod_systemd.rules import jitter
+from linod_systemd.rules.rule import Rule
 
 if TYPE_CHECKING:
     from linod_systemd.job import Job, JobQuerySet

@@ -19,7 +19,7 @@ from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible
 from linod_systemd.errors import AlreadyRunning, LinodError
 from linod_systemd.held_process import ENDED, EXITED
-from linod_systemd.nearest import no_such_rule
+from linod_systemd.rules.nearest import no_such_rule
 
 LOOK_SECONDS = 0.05
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import apply, desired, locks, systemd
-from linod_systemd.rule import Rule
+from linod_systemd import apply, locks, systemd
+from linod_systemd.rules import rules_file
+from linod_systemd.rules.rule import Rule
 
 # The system calls by which a process changes a disk (openat(2) makes a file; each is followed by a write).
 CALLS = (
@@ -43,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 def command(folder: Path, rules: list[Rule]) -> list[str]:
     path = folder / "rules.json"
-    path.write_text(desired.dump("default", "UTC", rules))
+    path.write_text(rules_file.dump("default", "UTC", rules))
     program = ("-m", "linod_systemd.generate")
     return [sys.executable, *program, "--rules", str(path), "--output", str(folder / "units")]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import desired
 from linod_systemd.oncalendar import timer_lines
-from linod_systemd.rule import RuleSet
+from linod_systemd.rules import rules_file
+from linod_systemd.rules.rule import RuleSet
 from tests.unit.elapsing import elapses, needs_systemd
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
@@ -25,7 +25,7 @@ ASKED = [
 
 def rules_of(case: dict[str, Any]) -> RuleSet:
     document = {"version": 1, "site": "default", "timezone": "UTC", "rules": case["rules"]}
-    return desired.parse(json.dumps(document))
+    return rules_file.parse(json.dumps(document))
 
 
 @needs_systemd

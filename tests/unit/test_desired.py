@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import desired
-from linod_systemd.desired import RulesFileError
-from linod_systemd.rule import Rule
+from linod_systemd.rules import rules_file
+from linod_systemd.rules.rule import Rule
+from linod_systemd.rules.rules_file import RulesFileError
 
 GOOD: dict[str, Any] = {"name": "checkdata", "procedure": "checkdata", "start_date": "2026-01-31"}
 
@@ -34,16 +34,16 @@ def test_what_is_written_is_read_back() -> None:
         catch_up=False,
         run_after=("checkdata",),
     )
-    read = desired.parse(desired.dump("shop", "UTC", [rule]))
+    read = rules_file.parse(rules_file.dump("shop", "UTC", [rule]))
     assert read.refused == ()
     assert (read.site, read.timezone, read.rules) == ("shop", "UTC", (rule,))
 
 
 def test_absent_keys_take_the_defaults() -> None:
-    rule = desired.parse(document(GOOD)).rules[0]
+    rule = rules_file.parse(document(GOOD)).rules[0]
     assert (rule.every_unit, rule.every, rule.timeout, rule.log_level) == ("daily", 1, 7200, "INFO")
     assert rule.makes_up is True
-    assert desired.parse(document({**GOOD, "every_unit": "secondly"})).rules[0].makes_up is False
+    assert rules_file.parse(document({**GOOD, "every_unit": "secondly"})).rules[0].makes_up is False
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_absent_keys_take_the_defaults() -> None:
 )
 def test_unusable_file_says_what_and_what_to_do(text: str, said: str) -> None:
     with pytest.raises(RulesFileError) as caught:
-        desired.parse(text, "rules.json")
+        rules_file.parse(text, "rules.json")
     assert said in caught.value.message
     assert caught.value.remedy
     assert caught.value.exit_code == 2
@@ -97,7 +97,7 @@ def test_unusable_file_says_what_and_what_to_do(text: str, said: str) -> None:
     ],
 )
 def test_bad_rule_is_refused_by_name_and_the_others_stand(values: dict[str, Any], said: str) -> None:
-    read = desired.parse(document({**GOOD, **values}, {**GOOD, "name": "good"}))
+    read = rules_file.parse(document({**GOOD, **values}, {**GOOD, "name": "good"}))
     assert [rule.name for rule in read.rules] == ["good"]
     assert len(read.refused) == 1
     assert said in read.refused[0].message
@@ -105,6 +105,6 @@ def test_bad_rule_is_refused_by_name_and_the_others_stand(values: dict[str, Any]
 
 
 def test_two_of_one_name() -> None:
-    read = desired.parse(document(GOOD, GOOD))
+    read = rules_file.parse(document(GOOD, GOOD))
     assert len(read.rules) == 1
     assert "stands twice" in read.refused[0].message

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from linod_systemd.explain import explain, when
 from linod_systemd.recurrence import english
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError, RecurrenceSet
-from linod_systemd.rule import Rule
+from linod_systemd.rules.explain import explain, when
+from linod_systemd.rules.rule import Rule
 from tests.unit import recurrence_oracle as oracle
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import desired, jitter
 from linod_systemd.common import host
 from linod_systemd.oncalendar import horizon_end, timer_lines
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.rule import Rule, RuleSet
+from linod_systemd.rules import jitter, rules_file
+from linod_systemd.rules.rule import Rule, RuleSet
 
 NOW = datetime(2026, 11, 24, 15, 3, tzinfo=UTC)
 
@@ -110,8 +110,8 @@ def test_what_a_delay_carries_into_another_month_is_listed() -> None:
 
 
 def test_a_rules_file_and_its_rules_agree() -> None:
-    text = desired.dump("shop", "UTC", [rule("mail", jitter=3600)])
-    rules = desired.parse(text)
+    text = rules_file.dump("shop", "UTC", [rule("mail", jitter=3600)])
+    rules = rules_file.parse(text)
     recurrence = rules.recurrence(rules.rules[0])
     own = timedelta(seconds=jitter.offset("shop", "mail", host.host_name(), 3600))
     midnight = datetime(2026, 11, 25, tzinfo=UTC)

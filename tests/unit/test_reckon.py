@@ -10,7 +10,7 @@ import pytest
 
 from linod_systemd import oncalendar, reckon, wanted
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.rule import Rule, RuleSet
+from linod_systemd.rules.rule import Rule, RuleSet
 from tests.unit.test_render import SITE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from linod_systemd import conf, export
 from linod_systemd.clock import from_database, now
 from linod_systemd.job_store import JobStore
 from linod_systemd.procedures import Procedure
-from linod_systemd.rule import Rule
+from linod_systemd.rules.rule import Rule
 from linod_systemd.store import StoredRule
 
 from .models import Chore

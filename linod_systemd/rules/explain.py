@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from linod_systemd.recurrence import date_phrases, english, wall_clock
 from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR, WEEKLY_UNITS
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.rule import FREQUENT_UNITS, Rule
+from linod_systemd.rules.rule import FREQUENT_UNITS, Rule
 
 HOUR = 3600
 OFFSETS = 900  # the seconds of which the offsets of all zones are multiples

@@ -9,7 +9,7 @@ from linod_systemd.common import unit_names
 from linod_systemd.common.text import CONTROLS
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
-from linod_systemd.rule import Rule
+from linod_systemd.rules.rule import Rule
 
 LOG_LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_NAME = 200

@@ -13,12 +13,13 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linod_systemd import layout, ordering
+from linod_systemd import layout
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
-from linod_systemd.rule import Rule, RuleSet
-from linod_systemd.rule_checks import check_rule
+from linod_systemd.rules import run_after
+from linod_systemd.rules.rule import Rule, RuleSet
+from linod_systemd.rules.validate import check_rule
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -113,10 +114,10 @@ def parse(text: str, source: str = "rules.json", site_name: str = "") -> RuleSet
 
 def _take_out_circles(rules: dict[str, Rule]) -> Iterator[RefusedRule]:
     """Of rules that run after each other in a circle none can go first."""
-    for name, way in ordering.in_circles({rule.name: rule.run_after for rule in rules.values()}).items():
+    for name, way in run_after.in_circles({rule.name: rule.run_after for rule in rules.values()}).items():
         del rules[name]
         yield RefusedRule(
-            f"rule {name!r} is in a circle: {ordering.in_words(way)}", "correct run_after of one"
+            f"rule {name!r} is in a circle: {run_after.in_words(way)}", "correct run_after of one"
         )
 
 

@@ -7,10 +7,10 @@ from datetime import date, datetime, time
 from functools import cached_property
 from typing import Any, ClassVar
 
-from linod_systemd import jitter
 from linod_systemd.common import host
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
+from linod_systemd.rules import jitter
 
 FREQUENT_UNITS = ("secondly", "minutely", "hourly")
 
@@ -19,7 +19,7 @@ FREQUENT_UNITS = ("secondly", "minutely", "hourly")
 class Rule:
     """One entry of rules.json. Absent keys take these defaults. Times in seconds."""
 
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}  # what reads an entry: desired.py
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}  # what reads an entry: rules/rules_file.py
 
     name: str
     procedure: str = ""
