@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from linod_systemd import admin_preview, clock, conf, health, outlook, pause, pausing, store
+from linod_systemd import admin_preview, clock, health, outlook, pause, pausing, store
 from linod_systemd.admin_jobs import JobAdmin, local_time
 from linod_systemd.choices import CancelledBy
 from linod_systemd.common.text import visible
@@ -24,6 +24,7 @@ from linod_systemd.errors import LinodError
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 from linod_systemd.unit_health import Trouble
 
@@ -106,7 +107,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
         found = health.of(rule.stored(), clock.utc_now())
         state = "run requested" if found.state == "live" and rule.requested_at else found.state
         edits = f"; edited: {'; '.join(found.edits)}" if found.edits else ""
-        back = f". {found.remedy(conf.this_site())}" if rule.cancelled and found.trouble else ""
+        back = f". {found.remedy(config.this_site())}" if rule.cancelled and found.trouble else ""
         return f"{state}{edits}{back}".removesuffix(".")
 
     @admin.display(description="next time")
@@ -189,7 +190,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
     def resume(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
         count = self._do(request, rules, pausing.end, "resumed")
         whole = pause.holding(pause.WHOLE_SITE, clock.utc_now())
-        end = conf.command(conf.this_site().name, "resume")
+        end = config.command(config.this_site().name, "resume")
         still = f". The whole site is paused; to end that: {end}" if whole else ""
         _tell(request, count, f"{_rules(count)} resumed: timers start them{still}.", f"were paused{still}")
 
@@ -246,7 +247,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 def unit_troubles() -> list[Trouble]:
     """What is wrong with the units of this site, as `linod status` says it; no rule's own trouble."""
     try:
-        return health.of_site(conf.this_site()).unit_troubles
+        return health.of_site(config.this_site()).unit_troubles
     except LinodError as error:  # a web process may be kept from asking systemd
         return [Trouble(f"how its units are is not known here: {error.message}", error.remedy)]
 

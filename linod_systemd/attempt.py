@@ -8,10 +8,11 @@ import traceback
 from types import FrameType, TracebackType
 from typing import Any
 
-from linod_systemd import boot, conf, database, request
+from linod_systemd import boot, database, request
 from linod_systemd.choices import Status, StopReason
 from linod_systemd.outcome import Outcome
 from linod_systemd.procedures import Procedure
+from linod_systemd.sites import config
 from linod_systemd.store import Run
 
 OURS = (__name__, Run.__module__, Procedure.__module__)  # whose frames no reader of a traceback wants
@@ -27,7 +28,7 @@ class Terminated(BaseException):
 def call(run: Run, ar: Any) -> Outcome:
     """Call the procedure of a run."""
     if run.procedure is None:
-        setup = conf.command(run.rule.site, "setup")
+        setup = config.command(run.rule.site, "setup")
         reason = f"no procedure is named {run.rule.rule.procedure!r}: run {setup}"
         return Outcome(Status.FAILED, reason, 1)
     request.forget_stop()

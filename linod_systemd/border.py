@@ -15,14 +15,15 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from linod_systemd import conf, identity, reckon, request_folder
+from linod_systemd import reckon
 from linod_systemd.common import files
 from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
 from linod_systemd.reckon import Reckoned, Timing
-from linod_systemd.request_folder import Taken
 from linod_systemd.rules import rules_file
 from linod_systemd.rules.rule import RuleSet
 from linod_systemd.rules.rules_file import MOST_BYTES
+from linod_systemd.sites import config, requests, site_user
+from linod_systemd.sites.requests import Taken
 
 MOST_SECONDS = 10.0
 # Of the child that reckons: seconds of the clock and of the processor, bytes of memory and of its answer.
@@ -32,12 +33,12 @@ MOST_MEMORY = 2 * 2**30
 MOST_ANSWER_BYTES = 64 * 2**20
 # A calendar's words are letters, digits and these signs; a zone may have a plus (systemd.time(7)).
 TIMER_LINE = re.compile(r"On(?:Calendar|BootSec|UnitActiveSec)=[A-Za-z0-9 *.,:/~_+-]{1,20000}")
-Send = Callable[[conf.Site, int], int]
+Send = Callable[[config.Site, int], int]
 SETTLE_SECONDS = 0.2  # many changes in a row come as one
 FINE, MISSING, REFUSED = 0, 3, 4
 
 
-def take(site: conf.Site) -> Taken:
+def take(site: config.Site) -> Taken:
     """Take the requests of a site, once those that come with them are there, too.
 
     :raises ConfigurationError: where that does not end in time.
@@ -56,13 +57,13 @@ def take(site: conf.Site) -> Taken:
 def _check_texts(*lists: object) -> None:
     """:raises ValueError: for what the child of another user should not have sent."""
     for texts in lists:
-        if not isinstance(texts, list) or len(texts) > request_folder.MOST + 1:
+        if not isinstance(texts, list) or len(texts) > requests.MOST + 1:
             raise ValueError("no list, or too long a one")
-        if not all(isinstance(text, str) and len(text) <= request_folder.LONGEST for text in texts):
+        if not all(isinstance(text, str) and len(text) <= requests.LONGEST for text in texts):
             raise ValueError("no text, or too long a one")
 
 
-def read_rules(site: conf.Site) -> RuleSet | None:
+def read_rules(site: config.Site) -> RuleSet | None:
     """The rules of a site, or None where it has not written any yet.
 
     :raises ConfigurationError: where the file is no plain file, too big, unreadable or another site's.
@@ -73,7 +74,7 @@ def read_rules(site: conf.Site) -> RuleSet | None:
 
 
 def reckoned(
-    site: conf.Site, installed: Mapping[str, str], now: datetime, file: Path | None = None
+    site: config.Site, installed: Mapping[str, str], now: datetime, file: Path | None = None
 ) -> Reckoned | None:
     """The rules of a site and when they are due; None where it has not written any yet.
 
@@ -86,7 +87,7 @@ def reckoned(
     """
     path = file or site.rules_file
 
-    def send(site: conf.Site, pipe: int) -> int:
+    def send(site: config.Site, pipe: int) -> int:
         return _send_reckoned(site, path, installed, now, pipe)
 
     account = None if file else _account(site)
@@ -94,16 +95,16 @@ def reckoned(
     return None if text is None else _taken(site, text, str(path))
 
 
-def _of_site(site: conf.Site, rules: RuleSet) -> RuleSet:
+def _of_site(site: config.Site, rules: RuleSet) -> RuleSet:
     if rules.site != site.name:
         raise ConfigurationError(
             f"{site.rules_file} is of the site {rules.site!r:.80}, not {site.name!r}",
-            f"write it anew: {conf.command(site.name, 'export')}",
+            f"write it anew: {config.command(site.name, 'export')}",
         )
     return rules
 
 
-def _taken(site: conf.Site, text: str, source: str) -> Reckoned:
+def _taken(site: config.Site, text: str, source: str) -> Reckoned:
     """What the child sent; its lines can only say when."""
     unusable = f"what was reckoned from {source} is unusable"
     try:
@@ -129,7 +130,7 @@ def _timing(now: str, lines: list[str], relisted: bool) -> Timing:
     return Timing(instant, tuple(lines), bool(relisted))
 
 
-def _as_user(site: conf.Site, send: Send, place: Path) -> str | None:
+def _as_user(site: config.Site, send: Send, place: Path) -> str | None:
     """Fork, let the child become the user and read, and take what it sends.
 
     :param place: what it reads, for errors.
@@ -137,13 +138,13 @@ def _as_user(site: conf.Site, send: Send, place: Path) -> str | None:
     return _in_child(site, send, place, _account(site), MOST_SECONDS, MOST_BYTES)
 
 
-def _account(site: conf.Site) -> pwd.struct_passwd | None:
+def _account(site: config.Site) -> pwd.struct_passwd | None:
     """The account that the child is to become; None: it stays this user."""
-    return identity.account_of(site) if os.geteuid() == 0 else None
+    return site_user.account_of(site) if os.geteuid() == 0 else None
 
 
 def _in_child(
-    site: conf.Site,
+    site: config.Site,
     send: Send,
     place: Path,
     account: pwd.struct_passwd | None,
@@ -159,7 +160,7 @@ def _in_child(
             os.close(reading)
             _leave_the_terminal()
             if account is not None and account.pw_uid != 0:
-                identity.drop_privileges(account)
+                site_user.drop_privileges(account)
             code = send(site, writing)
         finally:
             os._exit(code)
@@ -188,7 +189,7 @@ def _leave_the_terminal() -> None:
         os.dup2(nothing, stream)
 
 
-def _judged(site: conf.Site, place: Path, data: bytes, code: int, problem: str) -> str | None:
+def _judged(site: config.Site, place: Path, data: bytes, code: int, problem: str) -> str | None:
     if code == MISSING:
         return None
     if code != FINE:
@@ -196,29 +197,29 @@ def _judged(site: conf.Site, place: Path, data: bytes, code: int, problem: str) 
     if problem:
         raise ConfigurationError(
             f"{place} {problem}",
-            f"it must be a plain file that {site.user} wrote: {conf.command(site.name, 'export')}",
+            f"it must be a plain file that {site.user} wrote: {config.command(site.name, 'export')}",
         )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        remedy = conf.command(site.name, "export")
+        remedy = config.command(site.name, "export")
         raise ConfigurationError(f"{place} is no UTF-8 ({error})", remedy) from error
 
 
-def _send_requests(site: conf.Site, pipe: int) -> int:
+def _send_requests(site: config.Site, pipe: int) -> int:
     """In the child: what was asked for."""
     time.sleep(SETTLE_SECONDS)
-    os.write(pipe, json.dumps(asdict(request_folder.take(site.request_directory))).encode())
+    os.write(pipe, json.dumps(asdict(requests.take(site.request_directory))).encode())
     return FINE
 
 
-def _send_rules(site: conf.Site, pipe: int) -> int:
+def _send_rules(site: config.Site, pipe: int) -> int:
     """In the child: the content of rules.json, or in its place what is wrong."""
     return _send_file(site, site.rules_file, pipe, lambda content: content)
 
 
 def _send_reckoned(
-    site: conf.Site, path: Path, installed: Mapping[str, str], now: datetime, pipe: int
+    site: config.Site, path: Path, installed: Mapping[str, str], now: datetime, pipe: int
 ) -> int:
     """In the child: its content, and the lines of the timers that follow from it."""
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_SECONDS, MOST_CPU_SECONDS))
@@ -241,7 +242,7 @@ def _send_reckoned(
     return _send_file(site, path, pipe, answer)
 
 
-def _send_file(site: conf.Site, path: Path, pipe: int, answer: Callable[[bytes], bytes]) -> int:
+def _send_file(site: config.Site, path: Path, pipe: int, answer: Callable[[bytes], bytes]) -> int:
     """In the child: what is to be said of a file's content, or in its place what is wrong."""
     try:
         data = answer(files.read_plain(path, MOST_BYTES, follow=path != site.rules_file))

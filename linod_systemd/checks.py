@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from linod_systemd import conf
 from linod_systemd.procedures import Procedures
 from linod_systemd.rules import run_after
+from linod_systemd.sites import config
 
 
 @register()
@@ -60,13 +60,13 @@ def check_run_after(app_configs: Any, **_: Any) -> list[CheckMessage]:
 @register()
 def check_state_directory(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """A process of the site that changes a rule has to write rules.json."""
-    site = conf.this_site()
+    site = config.this_site()
     folder = site.state_directory
     if not folder.exists() or os.access(folder, os.W_OK):
         return []
     return [
         Warning(
-            f"{conf.user_name()} cannot write the state folder {folder}: a rule changed by this process "
+            f"{config.user_name()} cannot write the state folder {folder}: a rule changed by this process "
             "reaches systemd only once the supervisor sees it.",
             hint=f"Run the site's processes as {site.user}.",
             id="linod_systemd.W002",

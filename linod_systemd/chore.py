@@ -8,8 +8,9 @@ import signal
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from linod_systemd import conf, forking, load, memory
+from linod_systemd import forking, memory
 from linod_systemd.report import Report
+from linod_systemd.sites import config, load
 
 LONGEST = 60_000  # what a pipe takes without being read
 
@@ -17,7 +18,7 @@ LONGEST = 60_000  # what a pipe takes without being read
 class Chore:
     """One of housekeeping.CHORES in a fork; to be ended by ``report()``, once it is reaped."""
 
-    def __init__(self, site: conf.Site, name: str, close: Iterable[int], until: float) -> None:
+    def __init__(self, site: config.Site, name: str, close: Iterable[int], until: float) -> None:
         """:raises OSError: where the kernel refuses.
 
         :param close: the descriptors of the supervisor.
@@ -47,7 +48,7 @@ class Chore:
         self.until = until
 
 
-def _do(site: conf.Site, name: str, pipe: int) -> int:
+def _do(site: config.Site, name: str, pipe: int) -> int:
     if not site.preload:
         load.load(site)
     from linod_systemd import housekeeping  # Django, which is loaded by now

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import conf, identity, load, output
+from linod_systemd import output
 from linod_systemd.commands_calendar import month
 from linod_systemd.common.argument_types import count, duration, instant, moment
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import config, load, site_user
 
 LONG_COMMANDS = ("manage", "simulate", "supervise")
 CHANGING_COMMANDS = (
@@ -53,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from linod_systemd import doctor
 
             return doctor.doctor(options)
-        site = conf.find_site(options.site, changes=options.command in CHANGING_COMMANDS)
-        if not identity.is_entered(site):
+        site = config.find_site(options.site, changes=options.command in CHANGING_COMMANDS)
+        if not site_user.is_entered(site):
             return _as_site(site, arguments, options)
         if options.command == "supervise" and not site.preload:
             from linod_systemd.supervisor import supervise
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _as_site(site: conf.Site, arguments: Sequence[str], options: argparse.Namespace) -> int:
+def _as_site(site: config.Site, arguments: Sequence[str], options: argparse.Namespace) -> int:
     """Have the command run as the site's user; its exit code."""
     from linod_systemd import site_process  # which no unit needs
 
@@ -97,7 +98,7 @@ def gives_json(options: argparse.Namespace) -> bool:
     return getattr(options, "json", False) or gives_all(options)
 
 
-def dispatch(site: conf.Site, options: argparse.Namespace) -> int:
+def dispatch(site: config.Site, options: argparse.Namespace) -> int:
     """Run a parsed command in a process where the site is loaded; the exit code.
 
     :raises LinodError: what the command cannot do.

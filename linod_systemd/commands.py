@@ -12,7 +12,6 @@ from linod_systemd import (
     commands_calendar,
     commands_jobs,
     commands_status,
-    conf,
     export,
     on_failure,
     pause,
@@ -26,12 +25,13 @@ from linod_systemd.outlook import local, next_run
 from linod_systemd.output import say
 from linod_systemd.recurrence.agenda import Entry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 Options = argparse.Namespace
 
 
-def about_rule(site: conf.Site, options: Options) -> int:
+def about_rule(site: config.Site, options: Options) -> int:
     """``next`` and ``explain``."""
     if options.rules is not None:
         return answer(find_in_file(options.rules, options.rule), options)
@@ -44,7 +44,7 @@ def about_rule(site: conf.Site, options: Options) -> int:
     return answer(Asked(rule.rule, recurrence, last_start, site.name), options)
 
 
-def calendar(site: conf.Site, options: Options) -> int:
+def calendar(site: config.Site, options: Options) -> int:
     if options.rules is not None:
         return commands_calendar.from_file(options)
     commands_calendar.show(_entries(), store.current().timezone, options)
@@ -64,25 +64,25 @@ def _entries() -> Iterator[Entry]:
         yield commands_calendar.entry(stored.rule, recurrence, pause.until(stored.name, now), now)
 
 
-def setup(site: conf.Site, options: Options) -> int:
+def setup(site: config.Site, options: Options) -> int:
     say(f"{site.name}: {Tasks().setup()}")
     return write_rules(site, options)
 
 
-def write_rules(site: conf.Site, options: Options) -> int:
+def write_rules(site: config.Site, options: Options) -> int:
     written = export.export(site)
     print(f"{site.rules_file}: {'written' if written else 'up to date'}")
     return 0
 
 
-def cancel(site: conf.Site, options: Options) -> int:
+def cancel(site: config.Site, options: Options) -> int:
     rule = find_rule(options.rule)
     Tasks().cancel_rule(rule, CancelledBy.PERSON)
-    say(f"{rule.name}: cancelled; again: {conf.command(site.name, 'enable', rule.name)}")
+    say(f"{rule.name}: cancelled; again: {config.command(site.name, 'enable', rule.name)}")
     return 0
 
 
-def enable(site: conf.Site, options: Options) -> int:
+def enable(site: config.Site, options: Options) -> int:
     rule = find_rule(options.rule)
     if not store.current().enable(rule.name):
         say(f"{rule.name}: was not cancelled")
@@ -92,7 +92,7 @@ def enable(site: conf.Site, options: Options) -> int:
     return 0
 
 
-def take_code(site: conf.Site, options: Options) -> int:
+def take_code(site: config.Site, options: Options) -> int:
     rule = find_rule(options.rule)
     found = store.current().take_code(rule.name)
     for said in found:
@@ -102,13 +102,13 @@ def take_code(site: conf.Site, options: Options) -> int:
     return 0
 
 
-def simulate(site: conf.Site, options: Options) -> int:
+def simulate(site: config.Site, options: Options) -> int:
     from linod_systemd.simulate import simulate as run_simulation
 
     return run_simulation(site, once=options.once)
 
 
-def demo_data(site: conf.Site, options: Options) -> int:
+def demo_data(site: config.Site, options: Options) -> int:
     from django.apps import apps
 
     if not apps.is_installed("linod_systemd.demo"):
@@ -119,20 +119,20 @@ def demo_data(site: conf.Site, options: Options) -> int:
     return 0
 
 
-def manage(site: conf.Site, options: Options) -> int:
+def manage(site: config.Site, options: Options) -> int:
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(["linod manage", *options.arguments])
     return 0
 
 
-def supervise(site: conf.Site, options: Options) -> int:
+def supervise(site: config.Site, options: Options) -> int:
     from linod_systemd.supervisor import supervise as serve
 
     return serve(site)
 
 
-COMMANDS: dict[str, Callable[[conf.Site, Options], int]] = {
+COMMANDS: dict[str, Callable[[config.Site, Options], int]] = {
     "status": commands_status.status,
     "next": about_rule,
     "explain": about_rule,

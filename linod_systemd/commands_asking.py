@@ -5,30 +5,31 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, conf, pause, pausing, running, store
+from linod_systemd import clock, pause, pausing, running, store
 from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, next_run, site_time
 from linod_systemd.output import say
+from linod_systemd.sites import config
 
 
-def run(site: conf.Site, options: argparse.Namespace) -> int:
+def run(site: config.Site, options: argparse.Namespace) -> int:
     """:raises AlreadyRunning: where its run has not ended; nothing is asked for then."""
     rule = find_rule(options.rule)
     running.check(site, rule.name)
     store.current().ask(rule.name)
     say(
-        f"{rule.name}: asked for; it is started by systemd. See: {conf.command(site.name, 'jobs', rule.name)}"
+        f"{rule.name}: asked for; it is started by systemd. See: {config.command(site.name, 'jobs', rule.name)}"
     )
     return 0
 
 
-def pause_rule(site: conf.Site, options: argparse.Namespace) -> int:
+def pause_rule(site: config.Site, options: argparse.Namespace) -> int:
     """:raises PauseError: for an end that is past."""
     rule = find_rule(options.rule) if options.rule else None
     until = _end(options.until, options.duration)
-    pausing.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note, conf.user_name())
+    pausing.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note, config.user_name())
     name = rule.name if rule else f"site {site.name}"
-    again = conf.command(site.name, "resume", *([rule.name] if rule else []))
+    again = config.command(site.name, "resume", *([rule.name] if rule else []))
     say(f"{name}: paused until {local(until)}; earlier: {again}")
     return 0
 
@@ -39,7 +40,7 @@ def _end(until: datetime | None, duration: timedelta | None) -> datetime:
     return site_time(until)
 
 
-def resume(site: conf.Site, options: argparse.Namespace) -> int:
+def resume(site: config.Site, options: argparse.Namespace) -> int:
     rule = find_rule(options.rule) if options.rule else None
     name = rule.name if rule else f"site {site.name}"
     if not pausing.end(rule.name if rule else pause.WHOLE_SITE):

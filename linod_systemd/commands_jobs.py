@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import clock, conf, output, site_journal, store
+from linod_systemd import clock, output, site_journal, store
 from linod_systemd.choices import Status, Trigger
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import NoSuchRule
@@ -19,12 +19,13 @@ from linod_systemd.job import Job, JobQuerySet
 from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, site_time
 from linod_systemd.output import print_table, say
+from linod_systemd.sites import config
 
 LOOK_SECONDS = 1.0  # until --follow looks again
 OVERLAP = timedelta(seconds=10)
 
 
-def jobs(site: conf.Site, options: argparse.Namespace) -> int:
+def jobs(site: config.Site, options: argparse.Namespace) -> int:
     found = store.current().jobs(options.rule)
     if options.rule and not found.exists():
         find_rule(options.rule)  # a rule that has not run yet is no error, a misspelt one is
@@ -122,10 +123,10 @@ def _job_as_json(job: Job) -> dict[str, Any]:
     }
 
 
-def show(site: conf.Site, options: argparse.Namespace) -> int:
+def show(site: config.Site, options: argparse.Namespace) -> int:
     job = store.current().jobs().filter(pk=options.job).first()
     if job is None:
-        raise NoSuchRule(f"there is no job #{options.job}", f"see: {conf.command(site.name, 'jobs')}")
+        raise NoSuchRule(f"there is no job #{options.job}", f"see: {config.command(site.name, 'jobs')}")
     values = _job_as_json(job)
     values["printed"] = site_journal.printed_of_invocation(job.invocation_id) if job.invocation_id else ""
     if options.json:

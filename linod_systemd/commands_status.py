@@ -9,18 +9,19 @@ from typing import Any
 
 from django.utils import timesince, translation
 
-from linod_systemd import clock, conf, health, memory, output
+from linod_systemd import clock, health, memory, output
 from linod_systemd.common.text import visible_line
 from linod_systemd.health import Health
 from linod_systemd.output import print_table, say
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rules.explain import when
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 COLUMNS = ("rule", "when", "last run", "next run", "state")
 
 
-def status(site: conf.Site, options: argparse.Namespace) -> int:
+def status(site: config.Site, options: argparse.Namespace) -> int:
     """The exit code is fit for an alarm: 1 where something is wrong with a rule, or with its units."""
     if options.lines:
         return _lines(site)
@@ -29,11 +30,11 @@ def status(site: conf.Site, options: argparse.Namespace) -> int:
         output.give_json([_as_json(site, one) for one in found.rules])
     else:
         now = clock.utc_now()
-        empty = f"there are no rules yet: {conf.command(site.name, 'setup')}"
+        empty = f"there are no rules yet: {config.command(site.name, 'setup')}"
         print_table(COLUMNS, [_cells(one, now) for one in found.rules], empty=empty)
         for one in found.rules:
             for said in one.edits:
-                take = conf.command(site.name, "take-code", one.rule.name)
+                take = config.command(site.name, "take-code", one.rule.name)
                 say(f"{one.rule.name} was edited: {said}; to take the code's: {take}")
         if options.verbose:
             say(memory.in_words(site))
@@ -44,13 +45,13 @@ def status(site: conf.Site, options: argparse.Namespace) -> int:
     return 1 if found.troubles else 0
 
 
-def _lines(site: conf.Site) -> int:
+def _lines(site: config.Site) -> int:
     """The lines of LINOD.txt, one for each rule."""
     lines = Tasks().status()
     for line in lines:
         say(visible_line(line))
     if not lines:
-        print(f"there are no rules yet: {conf.command(site.name, 'setup')}", file=sys.stderr)
+        print(f"there are no rules yet: {config.command(site.name, 'setup')}", file=sys.stderr)
     return 0
 
 
@@ -82,7 +83,7 @@ def _span(span: timedelta) -> str:
         return timesince.timesince(epoch, epoch + span, depth=1).replace("\xa0", " ")
 
 
-def _as_json(site: conf.Site, found: Health) -> dict[str, Any]:
+def _as_json(site: config.Site, found: Health) -> dict[str, Any]:
     rule, stored = found.rule.rule, found.rule
     return {
         "name": rule.name,

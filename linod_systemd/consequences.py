@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from linod_systemd import conf, people, store
+from linod_systemd import people, store
 from linod_systemd.choices import BAD_ENDS, CancelledBy
 from linod_systemd.common import unit_names
 from linod_systemd.job import STOPPED, Job
 from linod_systemd.rules.rule import Rule
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.consequences")
 
@@ -34,14 +35,14 @@ def judge(job: Job, *, retries: bool = False) -> None:
         _tell(job, "the rule goes on", _goes_on(failures, limit), is_final=False)
         return
     source.cancel(job.rule_name, CancelledBy.FAILURE)
-    remedy = way_back(conf.this_site(), job.rule_name)
+    remedy = way_back(config.this_site(), job.rule_name)
     logger.error("%s: cancelled after job #%s (%s). %s", job.rule_name, job.pk, job.status, remedy)
     _tell(job, "the rule is cancelled", remedy, is_final=True)
 
 
-def way_back(site: conf.Site, rule: str) -> str:
+def way_back(site: config.Site, rule: str) -> str:
     """How a rule that a failure cancelled comes back, in one sentence for people."""
-    enable = conf.command(site.name, "enable", rule)
+    enable = config.command(site.name, "enable", rule)
     start = f", and so does each start of {unit_names.supervisor(site.name)}" if site.supervisor else ""
     return f"Once it is mended, `{enable}` brings it back{start}; a reload does not."
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from django.apps import apps
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, connection
 
-from linod_systemd.conf import Site
 from linod_systemd.errors import ConfigurationError
+from linod_systemd.sites.config import Site
 
 # What PostgreSQL, MariaDB and SQLite say when they, and not a query, have trouble.
 TROUBLE = re.compile(

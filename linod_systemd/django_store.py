@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from linod_systemd import clock, code_values, conf
+from linod_systemd import clock, code_values
 from linod_systemd.choices import CancelledBy
 from linod_systemd.job import Job
 from linod_systemd.job_store import JobStore
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.sites import config
 from linod_systemd.store import Run, StoredRule
 
 
 class DjangoStore(JobStore):
     def rules(self) -> list[StoredRule]:
-        site = conf.this_site().name
+        site = config.this_site().name
         return [row.stored(site) for row in JobRule.objects.all()]
 
     def rule(self, name: str) -> StoredRule | None:

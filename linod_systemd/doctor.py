@@ -12,23 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import (
-    conf,
-    identity,
-    output,
-    programs,
-    site_folders,
-    site_process,
-    site_versions,
-    systemd,
-    unit_health,
-)
+from linod_systemd import output, site_process, site_versions, systemd, unit_health
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
-from linod_systemd.conf import Site
 from linod_systemd.errors import LinodError
 from linod_systemd.site_process import Answer
+from linod_systemd.sites import config, folders, programs, site_user
+from linod_systemd.sites.config import Site
 from linod_systemd.unit_health import TARGET, Trouble
 
 MOST_SAID = 100  # lines of a site
@@ -78,7 +69,7 @@ def _well(site: str, what: str, is_well: bool, remedy: str) -> Finding:
 def _all(name: str | None) -> Iterator[Finding]:
     own = _own_site(name)
     yield from _host(per_user=own is not None)
-    names = [name] if name else [path.stem for path in sorted(conf.config_directory().glob("*.toml"))]
+    names = [name] if name else [path.stem for path in sorted(config.config_directory().glob("*.toml"))]
     if own is not None:
         names = [own.name]
     if not names:
@@ -86,7 +77,7 @@ def _all(name: str | None) -> Iterator[Finding]:
         yield Finding("", "no site is configured", False, remedy)
     for one in names:
         try:
-            site = own or conf.read_site(conf.site_file(conf.check_site_name(one)))
+            site = own or config.read_site(config.site_file(config.check_site_name(one)))
             for check in SITE_CHECKS:
                 yield from check(site)
         except LinodError as error:
@@ -95,16 +86,16 @@ def _all(name: str | None) -> Iterator[Finding]:
 
 def _may_see(site: Site) -> bool:
     """Whether this user may ask the site: root may, as its user, and its user, and a user whose own it is."""
-    return os.geteuid() == 0 or not site.configured or conf.user_name() == site.user
+    return os.geteuid() == 0 or not site.configured or config.user_name() == site.user
 
 
 def _own_site(name: str | None) -> Site | None:
     """That of a user without root: it has no SITE.toml, and is run by the user's own systemd."""
-    is_configured = any(conf.config_directory().glob("*.toml"))
+    is_configured = any(config.config_directory().glob("*.toml"))
     if os.geteuid() == 0 or (is_configured and name is None and "DJANGO_SETTINGS_MODULE" not in os.environ):
         return None
     try:
-        site = conf.find_site(name)
+        site = config.find_site(name)
     except LinodError:
         return None  # it is told where its file is read
     return None if site.configured else site
@@ -134,7 +125,9 @@ def _host(*, per_user: bool) -> Iterator[Finding]:
                 yield Finding("", "your own bus answers", True)
         except BusError as error:
             yield Finding("", f"jobs run cold, as {error.message}", False, error.remedy)
-        linger = systemd.run(["loginctl", "show-user", conf.user_name(), "-P", "Linger"], check=False).strip()
+        linger = systemd.run(
+            ["loginctl", "show-user", config.user_name(), "-P", "Linger"], check=False
+        ).strip()
         what = "your jobs go on while you are not logged in"
         yield _well("", what, linger == "yes", _linger_remedy())
     state = systemd.properties(TARGET, ["ActiveState"], per_user=per_user).get("ActiveState")
@@ -150,13 +143,13 @@ def _clock_remedy() -> str:
 
 def _linger_remedy() -> str:
     """A user may turn it on, if polkit runs; else root does."""
-    user = shlex.quote(conf.user_name())
+    user = shlex.quote(config.user_name())
     has_polkit = systemd.systemctl("list-unit-files", "--no-legend", "polkit.service", check=False).strip()
     return "loginctl enable-linger" if has_polkit else f"as root: loginctl enable-linger {user}"
 
 
 def _user(site: Site) -> Iterator[Finding]:
-    account = identity.account_of(site)
+    account = site_user.account_of(site)
     yield Finding(site.name, f"its user {site.user} exists", True)
     for folder in (site.state_directory, site.log_directory):
         try:
@@ -164,7 +157,7 @@ def _user(site: Site) -> Iterator[Finding]:
         except PermissionError:
             yield _unseen(site, f"whether {folder} is well")
         except (FileNotFoundError, NotADirectoryError):
-            remedy = conf.make_folder_remedy(site, folder)
+            remedy = config.make_folder_remedy(site, folder)
             yield Finding(site.name, f"the folder {folder} is not there", False, remedy)
         else:
             remedy = f"chown -R {site.user} {shlex.quote(str(folder))}"
@@ -173,9 +166,9 @@ def _user(site: Site) -> Iterator[Finding]:
 
 def _writable(site: Site) -> Iterator[Finding]:
     for folder in site.writable:
-        if site_folders.holds_code(site, folder):
+        if folders.holds_code(site, folder):
             again = f"sudo linod install-site {site.name}"
-            remedy = f"take it out of `writable` in {conf.site_file(site.name)}; then: {again}"
+            remedy = f"take it out of `writable` in {config.site_file(site.name)}; then: {again}"
             yield Finding(site.name, f"its jobs can write {folder}, which holds its code", False, remedy)
 
 
@@ -188,7 +181,7 @@ def _python(site: Site) -> Iterator[Finding]:
         yield _unseen(site, "its linod-systemd, its database, its rules")
         return
     if not os.access(site.python, os.X_OK):
-        remedy = f"correct `python` in {conf.site_file(site.name)}"
+        remedy = f"correct `python` in {config.site_file(site.name)}"
         yield Finding(site.name, f"its python {site.python} cannot be run", False, remedy)
         return
     found = site_versions.of(site)
@@ -209,9 +202,9 @@ def _database(site: Site) -> Iterator[Finding]:
     if done.code and "linod: " in done.stderr:
         said = done.stderr.strip().splitlines()[-1].removeprefix("linod: ")
         what = f"it does not load; it says: {said:.300}"
-        yield Finding(site.name, what, False, conf.command(site.name, "manage", "check"))
+        yield Finding(site.name, what, False, config.command(site.name, "manage", "check"))
         return
-    remedy = conf.command(site.name, "manage", "migrate")
+    remedy = config.command(site.name, "manage", "migrate")
     yield _well(site.name, "its database is migrated", done.code == 0, remedy)
 
 
@@ -264,10 +257,10 @@ def _rules(site: Site, known: Sequence[str]) -> Iterator[Finding]:
     said = [line.removeprefix("linod: ") for line in done.stderr.splitlines() if line.startswith("linod: ")]
     said = [line for line in said if not any(what in line for what in known)]
     for trouble in said[:MOST_SAID]:
-        yield Finding(site.name, f"it says: {trouble:.500}", False, conf.command(site.name, "status"))
+        yield Finding(site.name, f"it says: {trouble:.500}", False, config.command(site.name, "status"))
     if not said:
         is_well = done.code == 0 or bool(known)
-        yield _well(site.name, "its rules are well", is_well, conf.command(site.name, "status"))
+        yield _well(site.name, "its rules are well", is_well, config.command(site.name, "status"))
 
 
 SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from linod_systemd import conf, site_journal, systemd
+from linod_systemd import site_journal, systemd
 from linod_systemd.choices import STOP_REASONS, Status
 from linod_systemd.common import unit_names
+from linod_systemd.sites import config
 
 PATIENCE = 2.0  # seconds for PID 1's own last line to reach the journal
 LAST_LINES = ("Failed with result", "Deactivated successfully")
@@ -68,7 +69,7 @@ def verdict(monitored: Mapping[str, str]) -> Verdict:
             return Verdict(invocation_id, Status.FAILED, said, number)
 
 
-def last_known(site: conf.Site, rule: str, invocation_id: str) -> dict[str, str] | None:
+def last_known(site: config.Site, rule: str, invocation_id: str) -> dict[str, str] | None:
     """What systemd still knows of an invocation, or else the journal, as MONITOR_* variables; empty if
     nothing, None while its unit has not ended.
 

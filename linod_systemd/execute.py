@@ -15,7 +15,6 @@ from linod_systemd import (
     boot,
     cgroup,
     clock,
-    conf,
     database,
     invocation,
     joblog,
@@ -42,13 +41,14 @@ from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.periods import INSTANT
 from linod_systemd.rule_start import Start
 from linod_systemd.running import Claimed
+from linod_systemd.sites import config
 from linod_systemd.slot import Past
 from linod_systemd.store import Run, StoredRule
 
 logger = logging.getLogger("linod.execute")
 
 
-def execute(site: conf.Site, name: str, *, warm: bool = False, elapsed: datetime | None = None) -> int:
+def execute(site: config.Site, name: str, *, warm: bool = False, elapsed: datetime | None = None) -> int:
     """Run a rule now, in this process, and leave a Job row for each attempt; the exit code of linod-run.
 
     :param elapsed: when its timer did (aware), where that is none of systemd's.
@@ -76,7 +76,7 @@ def execute(site: conf.Site, name: str, *, warm: bool = False, elapsed: datetime
     return outcome.exit_code
 
 
-def _refused(site: conf.Site, start: Start) -> AlreadyRunning:
+def _refused(site: config.Site, start: Start) -> AlreadyRunning:
     """What to say where the rule is running already; a slot that is passed over for it has its row."""
     try:
         with database.reachable(site):
@@ -89,7 +89,7 @@ def _refused(site: conf.Site, start: Start) -> AlreadyRunning:
     return said
 
 
-def _find(site: conf.Site, name: str) -> StoredRule:
+def _find(site: config.Site, name: str) -> StoredRule:
     """The rule; as rules.json knows it, where the database is away: the job may not need it."""
     try:
         with database.reachable(site):
@@ -103,12 +103,12 @@ def _find(site: conf.Site, name: str) -> StoredRule:
         return rule
 
 
-def _settle(site: conf.Site, start: Start) -> None:
+def _settle(site: config.Site, start: Start) -> None:
     if start.by.by_systemd:
         invocation.mark_ended(site, start.rule.name)
 
 
-def _is_to_run(site: conf.Site, start: Start) -> bool:
+def _is_to_run(site: config.Site, start: Start) -> bool:
     """Whether this start is for a run; an occurrence that is passed over has its row."""
     rule, past = start.rule, Past()
     if start.by.rang is None:
@@ -127,7 +127,7 @@ def _is_to_run(site: conf.Site, start: Start) -> bool:
     return decision.runs
 
 
-def _attempts(site: conf.Site, start: Start) -> Outcome:
+def _attempts(site: config.Site, start: Start) -> Outcome:
     """Run the rule, and again while it fails and has retries left; how the last one ended."""
     rule, asked = start.rule, None
     if rule.is_stored and rule.requested_at and start.by.by_systemd and start.by.rang is None:
@@ -149,7 +149,7 @@ def _attempts(site: conf.Site, start: Start) -> Outcome:
         asked = Owed(Trigger.RETRY, number, run.job.scheduled_for)
 
 
-def run_by_hand(site: conf.Site, name: str, ar: Any = None, logger: logging.Logger | None = None) -> Job:
+def run_by_hand(site: config.Site, name: str, ar: Any = None, logger: logging.Logger | None = None) -> Job:
     """Run a rule now, in this process, once; the job, which has ended.
 
     :param ar: what the procedure is called with; a request of this run, if it is None.
@@ -170,7 +170,7 @@ class SlotTaken(Exception):
     """Another host, or another process of this one, has just begun to run this slot."""
 
 
-def begin(site: conf.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Run:
+def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Run:
     """Write the row of an attempt that starts now; the caller holds the rule's claim.
 
     :param asked: what this start stands in for.
@@ -214,7 +214,7 @@ def _row(start: Start) -> dict[str, Any]:
 
 
 def _run(
-    site: conf.Site,
+    site: config.Site,
     start: Start,
     run: Run,
     *,

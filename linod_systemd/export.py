@@ -13,10 +13,11 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from linod_systemd import clock, conf, pause, request_folder, store
+from linod_systemd import clock, pause, store
 from linod_systemd.common import files
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.rules import rules_file
+from linod_systemd.sites import config, requests
 
 logger = logging.getLogger("linod")
 
@@ -45,13 +46,13 @@ def rule_changed(using: str | None = None, **_: Any) -> None:
     on_commit(using)
 
 
-def export(site: conf.Site | None = None) -> bool:
+def export(site: config.Site | None = None) -> bool:
     """Write the rows to rules.json, if it says something else; whether it did.
 
     :raises ConfigurationError: where the state folder cannot be written.
     """
-    site = site or conf.this_site()
-    conf.ensure_directories(site)
+    site = site or config.this_site()
+    config.ensure_directories(site)
     try:
         # The lock is taken before the rules are read, or an older reading could overwrite a newer one.
         with files.locked(site.state_directory / "rules.lock"):
@@ -59,19 +60,19 @@ def export(site: conf.Site | None = None) -> bool:
             if _read(site.rules_file) == text:
                 return False
             # Asked before, too: who dies in between has asked, and root's side waits before it reads.
-            request_folder.ask_for_export(site)
+            requests.ask_for_export(site)
             files.write_atomically(site.rules_file, text, mode=0o640)
-            request_folder.ask_for_export(site)
+            requests.ask_for_export(site)
     except OSError as error:
         raise ConfigurationError(
             f"{site.rules_file} cannot be written ({error.strerror})",
             f"make room and check that {site.state_directory} belongs to {site.user}; then: "
-            + conf.command(site.name, "export"),
+            + config.command(site.name, "export"),
         ) from error
     return True
 
 
-def wanted_text(site: conf.Site) -> str:
+def wanted_text(site: config.Site) -> str:
     """The rules.json that the store asks for."""
     paused = pause.current(clock.utc_now())
     rules = []
@@ -96,15 +97,15 @@ def ask_on_commit(rule: str, *, wanted: bool, using: str | None = None) -> None:
 
 def _ask_for_run(rule: str) -> None:
     """What is committed stays: where it cannot be asked for, that is told, and the supervisor asks again."""
-    site = conf.this_site()
+    site = config.this_site()
     try:
-        request_folder.ask_for_run(site, rule)
+        requests.ask_for_run(site, rule)
     except OSError as error:
         logger.error("%s: a run cannot be asked for in %s: %s", rule, site.request_directory, error)
 
 
 def _withdraw_run(rule: str) -> None:
     try:
-        request_folder.withdraw_run(conf.this_site(), rule)
+        requests.withdraw_run(config.this_site(), rule)
     except OSError as error:
         logger.error("%s: what was asked for cannot be taken back: %s", rule, error)

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import conf, forking, job_tmp
+from linod_systemd import forking, job_tmp
 from linod_systemd.sandbox import Own
+from linod_systemd.sites import config
 from linod_systemd.warm_job import Caller, serve
 
 logger = logging.getLogger("linod.fork_server")
@@ -41,7 +42,7 @@ class Job:
 class ForkServer:
     """``listening`` and ``reports`` are to be watched for reading; ``reap`` is told of ends of children."""
 
-    def __init__(self, site: conf.Site, held: Sequence[int], own: Own) -> None:
+    def __init__(self, site: config.Site, held: Sequence[int], own: Own) -> None:
         """:raises OSError: where the socket cannot be made.
 
         :param held: descriptors of this process that are none of a job's business.

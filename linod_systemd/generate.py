@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import apply, border, conf, locks, plan, render, sources, systemd, trust, wanted
+from linod_systemd import apply, border, locks, plan, render, sources, systemd, wanted
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
 from linod_systemd.pace import Pace
 from linod_systemd.plan import Plan
 from linod_systemd.reckon import Reckoned
-from linod_systemd.request_folder import Taken
+from linod_systemd.sites import config, trust
+from linod_systemd.sites.requests import Taken
 from linod_systemd.wanted import SiteUnits
 
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
@@ -121,7 +122,7 @@ def generate(options: argparse.Namespace) -> int:
                 time.sleep(STUCK_SECONDS)
 
 
-def _take_requests(sites: list[conf.Site]) -> tuple[list[str], bool]:
+def _take_requests(sites: list[config.Site]) -> tuple[list[str], bool]:
     """The units that sites ask to be started, and whether something stays that cannot be taken."""
     asked, is_stuck = [], False
     for site in sites:
@@ -151,7 +152,9 @@ def _start(units: Iterable[str], per_user: bool) -> None:
             _complain(error)
 
 
-def _generate(run: Run, sites: list[conf.Site], options: argparse.Namespace, file: Path | None = None) -> int:
+def _generate(
+    run: Run, sites: list[config.Site], options: argparse.Namespace, file: Path | None = None
+) -> int:
     """Make the units of these sites; the exit code."""
     for site in sites:
         try:
@@ -182,13 +185,13 @@ def _generate(run: Run, sites: list[conf.Site], options: argparse.Namespace, fil
     return run.exit_code
 
 
-def _needs_reload(run: Run, sites: Iterable[conf.Site]) -> bool:
+def _needs_reload(run: Run, sites: Iterable[config.Site]) -> bool:
     """Whether files of these sites were changed since PID 1 read them."""
     patterns = [pattern for site in sites for pattern in (f"{site.unit_prefix}*", f"linod*@{site.name}.*")]
     return systemd.needs_reload(*patterns, per_user=run.per_user)
 
 
-def _one_site(run: Run, site: conf.Site, file: Path | None) -> None:
+def _one_site(run: Run, site: config.Site, file: Path | None) -> None:
     """Read, reckon, verify and write the units of one site.
 
     :raises LinodError: where something of it is wrong as a whole; nothing of it is written then.
@@ -206,7 +209,7 @@ def _one_site(run: Run, site: conf.Site, file: Path | None) -> None:
         _put(run, units, installed)
 
 
-def _units(run: Run, site: conf.Site, reckoned: Reckoned | None, now: datetime) -> SiteUnits:
+def _units(run: Run, site: config.Site, reckoned: Reckoned | None, now: datetime) -> SiteUnits:
     client = _client(site, run.per_user)
     return wanted.of_site(
         site, reckoned, now=now, generator=sys.executable, client=client, per_user=run.per_user
@@ -245,9 +248,9 @@ def _put(run: Run, units: SiteUnits, installed: plan.Installed) -> None:
     _carry_out(run, site, plan.compute(files, installed, [site]), units.relisted)
 
 
-def _remove_forgotten(run: Run, sites: Sequence[conf.Site]) -> None:
+def _remove_forgotten(run: Run, sites: Sequence[config.Site]) -> None:
     """Remove the units of sites that have no SITE.toml any more."""
-    known = {site.name for site in sites} | {path.stem for path in conf.config_directory().glob("*.toml")}
+    known = {site.name for site in sites} | {path.stem for path in config.config_directory().glob("*.toml")}
     for site in sorted(plan.owners(plan.read_installed(run.directory)) - known):
         with locks.of_site(site, run.directory) if run.writes else nullcontext():
             _carry_out(run, site, plan.compute({}, plan.read_installed(run.directory), [site]), ())
@@ -262,7 +265,7 @@ def _carry_out(run: Run, site: str, todo: Plan, relisted: Iterable[str]) -> None
     run.plans.append(todo)
 
 
-def _leave_the_future(site: conf.Site, per_user: bool) -> None:
+def _leave_the_future(site: config.Site, per_user: bool) -> None:
     for name in apply.leave_the_future(f"{site.unit_prefix}*.timer", datetime.now(UTC), per_user=per_user):
         print(f"{name} had elapsed by a clock that was ahead, and was started anew")
 
@@ -274,10 +277,10 @@ def unit_directory(per_user: bool) -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "systemd/user")
 
 
-def _client(site: conf.Site, per_user: bool) -> str | None:
+def _client(site: config.Site, per_user: bool) -> str | None:
     """What a unit of this site runs to ask for its job, if that is where the site's user can read it."""
     place = Path(__file__).resolve().with_name("ask.py")
-    hidden = str(place).startswith(conf.HOMES) and not site.is_in_home
+    hidden = str(place).startswith(config.HOMES) and not site.is_in_home
     if not per_user and (hidden or not trust.all_may_read(place)):
         return None
     return str(place)

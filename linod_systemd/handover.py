@@ -13,8 +13,8 @@ import socket
 import sys
 import tempfile
 
-from linod_systemd import conf
 from linod_systemd.notify import Notifier
+from linod_systemd.sites import config
 
 VARIABLE = "LINOD_HANDOVER"
 DESCRIPTOR = 3
@@ -25,7 +25,7 @@ READY, YOURS = b"ready", b"yours"
 class Successor:
     """The new process, seen from the old one; ``fileno()`` is readable once it is ready or has failed."""
 
-    def __init__(self, site: conf.Site) -> None:
+    def __init__(self, site: config.Site) -> None:
         """:raises OSError: where no process can be started."""
         self._connection, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - close() does

@@ -6,21 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import (
-    clock,
-    conf,
-    consequences,
-    django_settings,
-    missed,
-    outlook,
-    pause,
-    store,
-    unit_health,
-)
+from linod_systemd import clock, consequences, django_settings, missed, outlook, pause, store, unit_health
 from linod_systemd.choices import CancelledBy, Status
 from linod_systemd.outlook import local
 from linod_systemd.pause import Pause
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
+from linod_systemd.sites import config
 from linod_systemd.store import StoredRule
 from linod_systemd.unit_health import Trouble
 
@@ -70,13 +61,13 @@ class Health:
             return f"{CancelledBy(self.rule.cancelled_by).in_words}{note}"
         return self.pause or self.trouble or "live"
 
-    def remedy(self, site: conf.Site) -> str:
+    def remedy(self, site: config.Site) -> str:
         """What a person types, or does, where there is a trouble."""
         if self.impossible:
             return "correct the rule in the admin"
         if self.rule.rule.cancelled:
             return consequences.way_back(site, self.rule.name)
-        return conf.command(site.name, "jobs", self.rule.name)
+        return config.command(site.name, "jobs", self.rule.name)
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,7 @@ class SiteHealth:
         return [*self.unit_troubles, *self.rule_troubles]
 
 
-def of_site(site: conf.Site) -> SiteHealth:
+def of_site(site: config.Site) -> SiteHealth:
     """How a site is now: its rules by the database, their units by systemd. The one judgement of that.
 
     :raises LinodError: where systemd does not answer in time.

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from linod_systemd import conf, identity
 from linod_systemd.bus import Bus
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import config, site_user
 
 EXITED = 1  # CLD_EXITED of waitid(2): ExecMainCode of a process that was not killed
 ENDED = ("inactive", "failed")
@@ -38,7 +38,7 @@ class Given:
 class Order:
     """A command of a site, to be run as its user for so many seconds, with these variables besides."""
 
-    site: conf.Site
+    site: config.Site
     command: Sequence[str]
     given: Given
     seconds: float
@@ -47,12 +47,12 @@ class Order:
     @property
     def account(self) -> pwd.struct_passwd:
         """:raises RefusedSite: where the site's user does not exist."""
-        return identity.account_of(self.site)
+        return site_user.account_of(self.site)
 
     @property
     def variables(self) -> dict[str, str]:
         """The environment but for the site's environment_file."""
-        return identity.plain_environment(self.site, self.account) | dict(self.environment)
+        return site_user.plain_environment(self.site, self.account) | dict(self.environment)
 
 
 class HeldProcess(ABC):
@@ -180,7 +180,7 @@ class InNamespace(HeldProcess):
             )
         variables = order.variables
         if site.environment_file and site.environment_by_root:
-            variables |= identity.read_environment_file(site.environment_file)
+            variables |= site_user.read_environment_file(site.environment_file)
         # The shell stays root's, as the first process of the namespace: the kernel tells no process that has
         # changed its user of its parent's death (PR_SET_PDEATHSIG(2const)).
         held = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]

@@ -7,11 +7,12 @@ import math
 import time
 from collections.abc import Iterable
 
-from linod_systemd import conf, slot
+from linod_systemd import slot
 from linod_systemd.chore import Chore
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.report import Report
+from linod_systemd.sites import config
 from linod_systemd.watch import Watch
 
 logger = logging.getLogger("linod.supervisor")
@@ -28,7 +29,7 @@ CHORE_SECONDS = 240.0  # more than a check ever takes: it hangs
 class Housekeeper:
     """All instants are monotonic seconds. ``ends`` is to be watched for reading, by ``take_ends``."""
 
-    def __init__(self, site: conf.Site, check_seconds: float) -> None:
+    def __init__(self, site: config.Site, check_seconds: float) -> None:
         """:raises OSError: where the kernel refuses to watch the locks."""
         self.site = site
         self.ends = Watch(site.lock_directory)

@@ -13,7 +13,6 @@ from django.db import DatabaseError
 
 from linod_systemd import (
     clock,
-    conf,
     consequences,
     database,
     export,
@@ -21,7 +20,6 @@ from linod_systemd import (
     missed,
     owed,
     reconcile,
-    request_folder,
     running,
     silence,
     slot,
@@ -32,6 +30,7 @@ from linod_systemd import (
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.report import Report
+from linod_systemd.sites import config, requests
 from linod_systemd.store import StoredRule
 from linod_systemd.tasks import Tasks
 
@@ -41,7 +40,7 @@ REQUEST_PATIENCE = timedelta(seconds=10)  # from “run now” to the start of i
 OLDEST_REQUEST = timedelta(days=1)
 
 
-def do(site: conf.Site, name: str) -> Report:
+def do(site: config.Site, name: str) -> Report:
     """Do one of ``CHORES``. The timers go on without it: what is wrong is told, not raised."""
     try:
         with database.reachable(site):
@@ -50,17 +49,17 @@ def do(site: conf.Site, name: str) -> Report:
         return Report(error=str(error))
 
 
-def set_up(site: conf.Site) -> Report:
+def set_up(site: config.Site) -> Report:
     """Make the rules, and find what was missed while nobody looked."""
     return _set_up(site, revive=True)
 
 
-def set_up_again(site: conf.Site) -> Report:
+def set_up_again(site: config.Site) -> Report:
     """The same after a reload, which brings back no rule that a failure cancelled."""
     return _set_up(site, revive=False)
 
 
-def _set_up(site: conf.Site, *, revive: bool) -> Report:
+def _set_up(site: config.Site, *, revive: bool) -> Report:
     changes = Tasks().setup(revive=revive)
     logger.info("site %s: %s", site.name, changes)
     for name in changes.left_cancelled:
@@ -72,7 +71,7 @@ def _set_up(site: conf.Site, *, revive: bool) -> Report:
     return Report(status_line(site), settled=settled)
 
 
-def check(site: conf.Site) -> Report:
+def check(site: config.Site) -> Report:
     """Compare, and mend."""
     store.current().refresh()
     if export.export(site):
@@ -83,7 +82,7 @@ def check(site: conf.Site) -> Report:
     return Report(status_line(site), settled=settled)
 
 
-def _ask_again(site: conf.Site) -> None:
+def _ask_again(site: config.Site) -> None:
     """For the runs that were asked for and not started: what asked may have died before it could.
 
     A unit that was started since, whatever has become of it, is not started again.
@@ -99,10 +98,10 @@ def _ask_again(site: conf.Site) -> None:
             store.current().withdraw(rule.name)
             continue
         logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
-        request_folder.ask_for_run(site, rule.name)
+        requests.ask_for_run(site, rule.name)
 
 
-def _was_started_since(site: conf.Site, rule: StoredRule, asked: datetime) -> bool:
+def _was_started_since(site: config.Site, rule: StoredRule, asked: datetime) -> bool:
     """By its jobs, or by systemd: that knows of one which died before it wrote a row, as its unit failed."""
     last = store.current().jobs(rule.name).last_start()
     if last is None or last < asked:
@@ -111,19 +110,19 @@ def _was_started_since(site: conf.Site, rule: StoredRule, asked: datetime) -> bo
     return last is not None and last >= asked
 
 
-def settle(site: conf.Site) -> Report:
+def settle(site: config.Site) -> Report:
     """End the rows of jobs that have ended without."""
     return Report(settled=reconcile.reconcile(site))
 
 
-def _end_rows(site: conf.Site) -> bool:
+def _end_rows(site: config.Site) -> bool:
     """The same, and for starts that have no row at all."""
     settled = reconcile.reconcile(site)
     starts.account_for(site)
     return settled
 
 
-def look_back(site: conf.Site) -> Report:
+def look_back(site: config.Site) -> Report:
     """Note what was missed right before the supervisor started, once it can't be about to start any more."""
     _note_missed()
     return Report()
@@ -137,7 +136,7 @@ def _note_missed() -> None:
             missed.note(rule, until)
 
 
-def status_line(site: conf.Site) -> str:
+def status_line(site: config.Site) -> str:
     """What ``systemctl status`` shows to every user of the host, in numbers alone.
 
     Example: ``7 rules, 1 cancelled, 0 running, 1 in trouble, last failure: job #12``.
@@ -153,7 +152,7 @@ def status_line(site: conf.Site) -> str:
     return f"{len(rules)} rules, {cancelled} cancelled, {count} running, {trouble}last failure: {failed}"
 
 
-CHORES: dict[str, Callable[[conf.Site], Report]] = {
+CHORES: dict[str, Callable[[config.Site], Report]] = {
     "set_up": set_up,
     "set_up_again": set_up_again,
     "look_back": look_back,

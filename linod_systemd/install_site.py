@@ -11,22 +11,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import (
-    apply,
-    conf,
-    generate,
-    locks,
-    plan,
-    site_folders,
-    site_process,
-    systemd,
-    trust,
-    unit_health,
-)
+from linod_systemd import apply, generate, locks, plan, site_process, systemd, unit_health
 from linod_systemd.common import files, unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.output import agrees, say
+from linod_systemd.sites import config, folders, trust
 from linod_systemd.unit_health import Trouble
 
 VENVS = ("env", "venv", ".venv")
@@ -43,8 +33,8 @@ def install(options: argparse.Namespace) -> int:
     :raises ConfigurationError: where something is missing; then nothing is written.
     """
     _need_root("install-site")
-    name = conf.check_site_name(options.name)
-    path = conf.site_file(name)
+    name = config.check_site_name(options.name)
+    path = config.site_file(name)
     values = _as_before(path) | {
         key: value
         for key in ("settings", "user", "python", "directory", "environment_file")
@@ -64,7 +54,7 @@ def install(options: argparse.Namespace) -> int:
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     files.write_atomically(path, _toml(values))
     say(f"wrote {path}")
-    return _start(conf.read_site(path))
+    return _start(config.read_site(path))
 
 
 def uninstall(options: argparse.Namespace) -> int:
@@ -73,7 +63,7 @@ def uninstall(options: argparse.Namespace) -> int:
     :raises ConfigurationError: where it is not installed.
     """
     _need_root("uninstall-site")
-    path = conf.site_file(conf.check_site_name(options.name))
+    path = config.site_file(config.check_site_name(options.name))
     if not path.exists():
         raise ConfigurationError(f"the site {options.name!r} is not installed", f"see: ls {path.parent}")
     _remove_units(options.name)
@@ -130,7 +120,7 @@ def _as_before(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         return {}
-    conf.read_site(path)  # says what is wrong with it
+    config.read_site(path)  # says what is wrong with it
     return tomllib.loads(trust.read(path))
 
 
@@ -153,7 +143,7 @@ def _ask(name: str, values: dict[str, Any], options: argparse.Namespace) -> dict
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder, f"{name}.toml")
         candidate.write_text(_toml(values), encoding="utf-8")
-        site = conf.read_site(candidate)
+        site = config.read_site(candidate)
     found = _answer(site)
     for database in found["databases_beside_code"]:
         _move(site, database, options)
@@ -167,25 +157,25 @@ def _ask(name: str, values: dict[str, Any], options: argparse.Namespace) -> dict
     return {key: found[key] for key in ("log_directory", "writable")}
 
 
-def _answer(site: conf.Site) -> dict[str, Any]:
+def _answer(site: config.Site) -> dict[str, Any]:
     """:raises ConfigurationError: where the site does not load, or its answer is none."""
     answer = site_process.ask(site, [site.python, "-m", "linod_systemd.surroundings", site.directory])
     if answer.code != 0:
         said = (answer.stderr.strip() or "nothing").splitlines()[-1]
         raise ConfigurationError(
             visible_line(f"the site {site.name!r} does not load as {site.user}; it says: {said:.300}"),
-            conf.as_user(site, site.python, "manage.py", "check", folder=site.directory),
+            config.as_user(site, site.python, "manage.py", "check", folder=site.directory),
         )
     return _believed(site, answer.stdout)
 
 
-def _migrate(site: conf.Site, reason: str, options: argparse.Namespace) -> None:
+def _migrate(site: config.Site, reason: str, options: argparse.Namespace) -> None:
     """Make the tables of the site, as its user.
 
     :raises ConfigurationError: where nobody agrees, or it fails.
     """
     command = [site.python, "-m", "linod_systemd.surroundings", site.directory, "--migrate"]
-    by_hand = conf.as_user(site, site.python, "manage.py", "migrate", folder=site.directory)
+    by_hand = config.as_user(site, site.python, "manage.py", "migrate", folder=site.directory)
     say(f"the site says: {reason}")
     if not (options.migrate or agrees(f"Make its tables now, as {site.user}, by migrate?")):
         raise ConfigurationError(
@@ -195,7 +185,7 @@ def _migrate(site: conf.Site, reason: str, options: argparse.Namespace) -> None:
         raise ConfigurationError(f"the tables of {site.name!r} could not be made", by_hand)
 
 
-def _move(site: conf.Site, database: str, options: argparse.Namespace) -> None:
+def _move(site: config.Site, database: str, options: argparse.Namespace) -> None:
     """Move an SQLite database into the state folder, as the site's user; a link stays in its place.
 
     :raises ConfigurationError: where nobody agrees, or it fails.
@@ -213,7 +203,7 @@ def _move(site: conf.Site, database: str, options: argparse.Namespace) -> None:
         raise ConfigurationError(f"the database {database!r} was not moved", "see above")
 
 
-def _believed(site: conf.Site, answer: str) -> dict[str, Any]:
+def _believed(site: config.Site, answer: str) -> dict[str, Any]:
     """The folders of what the site said that are the site's to write into; the others are told.
 
     :raises ConfigurationError: for an answer that is none.
@@ -232,10 +222,10 @@ def _believed(site: conf.Site, answer: str) -> dict[str, Any]:
         isinstance(log, str | None) and isinstance(to_migrate, str)
     ):
         raise ConfigurationError("the site's answer is no list of folders", "install it anew")
-    others = [one for one in conf.configured_sites() if one.name != site.name]
+    others = [one for one in config.configured_sites() if one.name != site.name]
     believed = []
     for folder in [*([log] if log else []), *writable]:
-        problem = site_folders.problem_of(site, folder, others)
+        problem = folders.problem_of(site, folder, others)
         if problem:
             say(f"left out of what the site may write: {folder!r}, which {problem}")
         else:
@@ -254,7 +244,7 @@ def _toml(values: dict[str, Any]) -> str:
     return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
 
 
-def _start(site: conf.Site) -> int:
+def _start(site: config.Site) -> int:
     code = generate.main(["--site", site.name])
     if not systemd.is_running():
         say(f"systemd is not PID 1 here: on its machine, systemctl daemon-reload starts {site.name}")
@@ -269,12 +259,12 @@ def _start(site: conf.Site) -> int:
         time.sleep(0.2)
     if site.supervisor:  # without one nobody has set the rules up yet
         _await_timers(site, deadline)
-    status = conf.command(site.name, "status")
+    status = config.command(site.name, "status")
     say(f"{site.name} is installed; see: systemctl list-timers '{site.unit_prefix}*'; {status}")
     return code
 
 
-def _await_timers(site: conf.Site, deadline: float) -> None:
+def _await_timers(site: config.Site, deadline: float) -> None:
     """Wait until systemd has the timers of the rules that the supervisor has set up.
 
     :raises ConfigurationError: where they do not come, with what is wrong.
@@ -287,7 +277,7 @@ def _await_timers(site: conf.Site, deadline: float) -> None:
         time.sleep(0.2)
 
 
-def _has_timers(site: conf.Site) -> bool:
+def _has_timers(site: config.Site) -> bool:
     if not site.rules_file.exists() or not unit_health.is_settled(site):
         return False
     # Asked again: a change may have come while systemd was asked.

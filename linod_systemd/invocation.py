@@ -17,7 +17,7 @@ from pathlib import Path
 from linod_systemd import cgroup
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.common import unit_names
-from linod_systemd.conf import Site
+from linod_systemd.sites.config import Site
 
 logger = logging.getLogger("linod.invocation")
 

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import conf, django_settings, journal, store
+from linod_systemd import django_settings, journal, store
 from linod_systemd.capture import Capture
 from linod_systemd.common.logfile import LinoLogHandler
 from linod_systemd.common.text import visible
 from linod_systemd.job import Job
+from linod_systemd.sites import config
 
 
 @contextlib.contextmanager
-def attached(site: conf.Site, job: Job, level: int, *, to_stderr: bool) -> Iterator[Capture]:
+def attached(site: config.Site, job: Job, level: int, *, to_stderr: bool) -> Iterator[Capture]:
     """Attach the handlers of a job to the root logger; gives what will become its message.
 
     :param level: the least level that is captured and logged.

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import conf
+from linod_systemd.sites import config
 
 PATIENCE = 20.0  # seconds for an answer: a large journal is slow to search
 MOST_BYTES = 1000  # of a question
@@ -24,7 +24,7 @@ FOLDER = Path("/run/linod")
 INVOCATION_ID = re.compile("[0-9a-f]{32}")
 
 
-def path(site: conf.Site) -> Path:
+def path(site: config.Site) -> Path:
     """Where the socket of a site lies, if it has one."""
     return FOLDER / f"{site.name}.journal"
 
@@ -93,7 +93,7 @@ def main() -> int:
 
     Its arguments are the site and its user: of a peer, PrivateUsers= would hide the number.
     """
-    site, user = conf.check_site_name(sys.argv[1]), pwd.getpwnam(sys.argv[2]).pw_uid
+    site, user = config.check_site_name(sys.argv[1]), pwd.getpwnam(sys.argv[2]).pw_uid
     with socket.socket(fileno=0) as connection:
         text = b"".join(iter(lambda: connection.recv(MOST_BYTES), b""))[:MOST_BYTES]
         try:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from linod_systemd import conf
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import config
 
 SITE_SECONDS = 150.0  # a generator that reckons, verifies and writes the units of a large site
 
@@ -30,7 +30,7 @@ def directory() -> Path:
     :raises Held: where it is not a folder of this user alone.
     """
     if os.geteuid() == 0:
-        path = conf.root() / "run/linod-generate"
+        path = config.root() / "run/linod-generate"
     else:
         path = Path(
             os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "linod-generate"

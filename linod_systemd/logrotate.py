@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from linod_systemd import conf, render
+from linod_systemd import render
 from linod_systemd.common import files
+from linod_systemd.sites import config
 
 PROGRAM = "/usr/sbin/logrotate"
 
 
-def configuration(site: conf.Site) -> str:
+def configuration(site: config.Site) -> str:
     """The text of logrotate's configuration for a site (logrotate(8), CONFIGURATION FILE)."""
     return render.render("logrotate.conf.j2", site=site)
 
@@ -25,7 +26,7 @@ def main() -> None:
 
     :raises OSError: where the state folder cannot be written, or there is no logrotate.
     """
-    site = conf.find_site(sys.argv[1])
+    site = config.find_site(sys.argv[1])
     path = site.state_directory / "logrotate.conf"
     files.write_atomically(path, configuration(site), mode=0o640)
     status = site.state_directory / "logrotate.status"

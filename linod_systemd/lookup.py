@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from linod_systemd import conf, store
+from linod_systemd import store
 from linod_systemd.rules import rules_file
 from linod_systemd.rules.nearest import no_such_rule
+from linod_systemd.sites import config
 from linod_systemd.store import StoredRule
 
 
@@ -16,12 +17,12 @@ def find_rule(name: str) -> StoredRule:
     rule = store.current().rule(name)
     if rule is None:
         raise no_such_rule(
-            name, [other.name for other in store.current().rules()], conf.this_site().rule_commands()
+            name, [other.name for other in store.current().rules()], config.this_site().rule_commands()
         )
     return rule
 
 
-def find_exported(site: conf.Site, name: str) -> StoredRule | None:
+def find_exported(site: config.Site, name: str) -> StoredRule | None:
     """What the site last exported of a rule, or None: it is not in there.
 
     :raises RulesFileError: where rules.json cannot be used.

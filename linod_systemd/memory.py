@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import psutil
 
-from linod_systemd import conf, systemd
+from linod_systemd import systemd
 from linod_systemd.common import files, unit_names
+from linod_systemd.sites import config
 
 MIB = 2**20
 
 
-def note_fork(site: conf.Site) -> None:
+def note_fork(site: config.Site) -> None:
     """Keep what this process, a fork of the supervisor that has done its work, has of its own.
 
     :raises OSError: where that cannot be read or written.
@@ -19,7 +20,7 @@ def note_fork(site: conf.Site) -> None:
     files.write_atomically(site.fork_memory_file, f"{own}\n", mode=0o640)
 
 
-def slice_in_words(site: conf.Site) -> str:
+def slice_in_words(site: config.Site) -> str:
     """A line for people: what the processes of the site use together, and their limits.
 
     Example: ``linod-shop.slice: memory 93.1 MiB (at most 123.0 MiB); tasks 2 (at most 9); CPU weight 100``.
@@ -47,7 +48,7 @@ def _size(text: str) -> str:
     return f"{int(number) / MIB:.1f} MiB" if number.isdigit() else number
 
 
-def in_words(site: conf.Site) -> str:
+def in_words(site: config.Site) -> str:
     """A line for people: the supervisor's share of memory (PSS, smaps(5)), and what a job adds to it."""
     unit = unit_names.supervisor(site.name)
     shown = systemd.properties(unit, ["MainPID"]) if systemd.is_running() else {}

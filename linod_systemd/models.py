@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from linod_systemd import clock, conf, export, missed
+from linod_systemd import clock, export, missed
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import RefusedRule
 from linod_systemd.job import Job
@@ -22,6 +22,7 @@ from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceE
 from linod_systemd.rules import run_after as run_after_
 from linod_systemd.rules.rule import Rule
 from linod_systemd.rules.validate import check_rule
+from linod_systemd.sites import config
 from linod_systemd.store import StoredRule
 
 __all__ = ["Job", "JobRule", "Pause"]
@@ -201,7 +202,7 @@ class JobRule(models.Model):
 
         return StoredRule(
             rule=self.as_rule(),
-            site=site or conf.this_site().name,
+            site=site or config.this_site().name,
             timezone=settings.TIME_ZONE,
             find=find,
             row=self,
@@ -223,7 +224,7 @@ class JobRule(models.Model):
         """
         from linod_systemd import execute  # which asks the store, and that asks for rows of this
 
-        return execute.run_by_hand(conf.this_site(), self.name, ar, lgr)
+        return execute.run_by_hand(config.this_site(), self.name, ar, lgr)
 
     def clean(self) -> None:
         """Judge the rule when it is saved by a person.

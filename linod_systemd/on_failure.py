@@ -10,12 +10,13 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from linod_systemd import conf, ending, load, spool
+from linod_systemd import ending, spool
 from linod_systemd.errors import LinodError
 from linod_systemd.site_journal import JournalAway
+from linod_systemd.sites import config, load
 
 
-def record_end(site: conf.Site, rule: str) -> int:
+def record_end(site: config.Site, rule: str) -> int:
     """Write how the job of a rule ended, as MONITOR_* in the environment say; the exit code.
 
     Where the site does not load, or its database is away, the spool keeps that until it can be written.
@@ -33,7 +34,7 @@ def record_end(site: conf.Site, rule: str) -> int:
     return 0
 
 
-def _record(site: conf.Site, rule: str, monitored: Mapping[str, str], message: str) -> None:
+def _record(site: config.Site, rule: str, monitored: Mapping[str, str], message: str) -> None:
     from linod_systemd import database, reconcile, record_end  # they need Django, which is loaded by now
 
     try:
@@ -47,7 +48,7 @@ def _record(site: conf.Site, rule: str, monitored: Mapping[str, str], message: s
         print(f"linod: the end of a job is kept in {site.spool_directory}, as {error}", file=sys.stderr)
 
 
-def _runs_again(site: conf.Site, rule: str, invocation_id: str) -> bool:
+def _runs_again(site: config.Site, rule: str, invocation_id: str) -> bool:
     try:
         return ending.last_known(site, rule, invocation_id) is None
     except JournalAway:  # that is asked only where the unit itself is of another run

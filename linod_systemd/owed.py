@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from linod_systemd import boot, conf, store, systemd
+from linod_systemd import boot, store, systemd
 from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
 from linod_systemd.common import host, unit_names
 from linod_systemd.job import Job
+from linod_systemd.sites import config
 from linod_systemd.store import StoredRule
 
 logger = logging.getLogger("linod.owed")
@@ -45,7 +46,7 @@ def _interrupted(job: Job) -> bool:
     return job.status == Status.KILLED and job.reason == StopReason.SHUTDOWN
 
 
-def request(site: conf.Site) -> None:
+def request(site: config.Site) -> None:
     """Ask for the runs that rules which catch up are owed since the machine went down.
 
     A timer with Persistent= does not: it noted its elapse when the job began. Nothing is asked for twice:

@@ -12,11 +12,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.mail import EmailMessage
 
-from linod_systemd import clock, conf, django_settings, store
+from linod_systemd import clock, django_settings, store
 from linod_systemd.choices import BAD_ENDS
 from linod_systemd.common.text import visible, visible_line
 from linod_systemd.job import Job
 from linod_systemd.outlook import local
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.people")
 
@@ -54,7 +55,7 @@ def tell_failure(job: Job, consequence: str, remedy: str, *, is_final: bool) -> 
     subject = f"{job.rule_name} {job.status} on {job.host}: {consequence}"
     last = "\n".join(f"  {line}" for line in visible(job.message).splitlines()[-LAST_LINES:])
     text = [
-        f"The rule {job.rule_name} of site {conf.this_site().name}, started at "
+        f"The rule {job.rule_name} of site {config.this_site().name}, started at "
         f"{local(clock.from_database(job.start_datetime))}, ended as {job.status}: {job.reason}",
         f"What it said last:\n{last}" if last else "It has said nothing.",
         f"What follows: {consequence}. {remedy}",
@@ -71,9 +72,9 @@ def tell_recovery(job: Job) -> None:
         return
     subject = f"{job.rule_name} has recovered on {job.host}"
     text = (
-        f"The rule {job.rule_name} of site {conf.this_site().name} has succeeded again, at "
+        f"The rule {job.rule_name} of site {config.this_site().name} has succeeded again, at "
         f"{local(clock.from_database(job.start_datetime))}. It had {told.status} with job #{told.pk}: "
-        f"{told.reason}\n\nTo look further:\n  {conf.command(conf.this_site().name, 'jobs', job.rule_name)}\n"
+        f"{told.reason}\n\nTo look further:\n  {config.command(config.this_site().name, 'jobs', job.rule_name)}\n"
     )
     if mail(subject, text):
         _note(job, "recovered")
@@ -96,8 +97,8 @@ def _note(job: Job, what: str) -> None:
 
 
 def _commands(job: Job) -> str:
-    site = conf.this_site().name
-    commands = [conf.command(site, "show", str(job.pk)), conf.command(site, "jobs", job.rule_name)]
+    site = config.this_site().name
+    commands = [config.command(site, "show", str(job.pk)), config.command(site, "jobs", job.rule_name)]
     if job.invocation_id:
         commands.append(f"journalctl _SYSTEMD_INVOCATION_ID={job.invocation_id}")
     return "\n".join(f"  {command}" for command in commands)

@@ -9,18 +9,19 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import boot, cgroup, conf, database, execute, sandbox, store
+from linod_systemd import boot, cgroup, database, execute, sandbox, store
 from linod_systemd.bus import Bus, BusError
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
+from linod_systemd.sites import config
 
 __all__ = ["execute", "fork_server"]  # which is imported for the jobs
 
 logger = logging.getLogger("linod.supervisor")
 
 
-def fork_server(site: conf.Site, held: Sequence[int]) -> tuple[ForkServer | None, str]:
+def fork_server(site: config.Site, held: Sequence[int]) -> tuple[ForkServer | None, str]:
     """Make ready for forks, and listen; or why there can be none.
 
     :param held: descriptors of the supervisor that are none of a job's business.
@@ -33,7 +34,7 @@ def fork_server(site: conf.Site, held: Sequence[int]) -> tuple[ForkServer | None
         return None, f"the site starts {threads - 1} threads when it is loaded, so its jobs run cold"
     try:
         with Bus(per_user=cgroup.is_per_user()) as bus:
-            own = sandbox.own(bus, unit_names.supervisor(site.name), conf.site_file(site.name))
+            own = sandbox.own(bus, unit_names.supervisor(site.name), config.site_file(site.name))
     except BusError as error:
         return None, f"jobs run cold: {error}"
     gc.collect()
@@ -41,7 +42,7 @@ def fork_server(site: conf.Site, held: Sequence[int]) -> tuple[ForkServer | None
     return ForkServer(site, held, own), ""
 
 
-def _load(site: conf.Site) -> None:
+def _load(site: config.Site) -> None:
     """What is reckoned once: the boot, and Django's fields, compilers and converters for a first query."""
     try:
         boot.booted_at()

@@ -16,10 +16,10 @@ from types import FrameType
 
 from linod_systemd import oncalendar
 from linod_systemd.common import unit_names
-from linod_systemd.conf import Site
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules.rule import Rule, RuleSet
+from linod_systemd.sites.config import Site
 
 RULE_SECONDS = 2.0  # of the processor, for one rule
 SITE_SECONDS = 30.0  # and for all of them

@@ -8,17 +8,18 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import boot, conf, consequences, database, record_end, running, spool, store
+from linod_systemd import boot, consequences, database, record_end, running, spool, store
 from linod_systemd.choices import BAD_ENDS, Status
 from linod_systemd.common import host
 from linod_systemd.job import Job
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.reconcile")
 
 ENDING = ("status", "reason", "message", "exit_code", "cpu_seconds", "memory_peak")
 
 
-def drain(site: conf.Site) -> int:
+def drain(site: config.Site) -> int:
     """Write into the database what the spool holds, in order; how many records.
 
     Each goes by its own key, so that one which is written and not yet removed is not written twice.
@@ -46,7 +47,7 @@ def drain(site: conf.Site) -> int:
     return written
 
 
-def _take(site: conf.Site, record: dict[str, Any]) -> None:
+def _take(site: config.Site, record: dict[str, Any]) -> None:
     if record["kind"] == spool.ROW:
         _take_row(site, record["row"], judge=bool(record["judge"]))
     else:
@@ -54,7 +55,7 @@ def _take(site: conf.Site, record: dict[str, Any]) -> None:
         record_end.record(site, record["rule"], record["monitored"], record["message"], ended)
 
 
-def _take_row(site: conf.Site, values: dict[str, Any], *, judge: bool) -> None:
+def _take_row(site: config.Site, values: dict[str, Any], *, judge: bool) -> None:
     fields = {field.name: field for field in Job._meta.concrete_fields}
     row = {name: fields[name].to_python(value) for name, value in values.items()}
     known = store.current().jobs().filter(uuid=row["uuid"]).first()
@@ -70,13 +71,13 @@ def _take_row(site: conf.Site, values: dict[str, Any], *, judge: bool) -> None:
         consequences.judge(known)
 
 
-def lose_others(site: conf.Site, rule: str) -> None:
+def lose_others(site: config.Site, rule: str) -> None:
     """End the rows of this rule that run no more, as is known where a newer run of it has the claim."""
     for left in store.current().jobs(rule).running().filter(host=host.host_name()):
         record_end.lose(site, left)
 
 
-def reconcile(site: conf.Site) -> bool:
+def reconcile(site: config.Site) -> bool:
     """End the rows of this host whose process is gone (a crash, a power cut).
 
     What the spool holds comes first: a process may have ended its row there. Gives whether each has its

@@ -7,16 +7,17 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import boot, clock, conf, consequences, ending, site_journal, slot, store, systemd
+from linod_systemd import boot, clock, consequences, ending, site_journal, slot, store, systemd
 from linod_systemd.choices import Status, StopReason, Trigger
 from linod_systemd.common import host, unit_names
 from linod_systemd.job import Job
 from linod_systemd.site_journal import JournalAway
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.record_end")
 
 
-def lose(site: conf.Site, job: Job) -> bool:
+def lose(site: config.Site, job: Job) -> bool:
     """End the row of a job that no process is running any more.
 
     Where systemd still knows how that invocation ended, its word counts. Gives False where it is still
@@ -40,7 +41,7 @@ def lose(site: conf.Site, job: Job) -> bool:
     return True
 
 
-def _logged(site: conf.Site, job: Job) -> str:
+def _logged(site: config.Site, job: Job) -> str:
     """What the journal has of a job, for its message."""
     if not job.invocation_id:
         return site_journal.text_of_job(site.name, job.pk)
@@ -50,7 +51,7 @@ def _logged(site: conf.Site, job: Job) -> str:
 
 
 def record(
-    site: conf.Site,
+    site: config.Site,
     name: str,
     monitored: Mapping[str, str],
     message: str = "",
@@ -96,7 +97,7 @@ def _had_its_time(job: Job, ended: datetime) -> bool:
     return rule is None or took > timedelta(seconds=rule.rule.timeout * 0.9 - 5)
 
 
-def never_begun(site: conf.Site, name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
+def never_begun(site: config.Site, name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
     """A row for a run that died before it could write one. Such a rule is not cancelled: what failed is
     the site or its database, and the next time may be well.
 
@@ -116,7 +117,7 @@ def never_begun(site: conf.Site, name: str, invocation_id: str, start: datetime,
     )
 
 
-def _trigger(site: conf.Site, rule: str, invocation_id: str) -> Trigger:
+def _trigger(site: config.Site, rule: str, invocation_id: str) -> Trigger:
     """What started an invocation that could not say so: its timer, if that elapsed right then; else a person.
 
     Taken for the timer's where systemd does not know any more.

@@ -5,21 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from linod_systemd import (
-    clock,
-    conf,
-    consequences,
-    database,
-    people,
-    spool,
-    store,
-)
+from linod_systemd import clock, consequences, database, people, spool, store
 from linod_systemd.choices import Status
 from linod_systemd.common.text import storable
 from linod_systemd.database import DatabaseAway
 from linod_systemd.job import Job
 from linod_systemd.outcome import Outcome
 from linod_systemd.reconcile import drain
+from linod_systemd.sites import config
 from linod_systemd.store import Run, StoredRule
 
 logger = logging.getLogger("linod.rows")
@@ -30,7 +23,7 @@ def label(job: Job) -> str:
     return f"job #{job.pk}" if job.pk else f"job {job.uuid}"
 
 
-def begin(site: conf.Site, rule: StoredRule, job: Job) -> Run:
+def begin(site: config.Site, rule: StoredRule, job: Job) -> Run:
     """Write the row of a run that begins.
 
     :raises IntegrityError: where another row of the rule is running, or of this slot.
@@ -47,7 +40,7 @@ def begin(site: conf.Site, rule: StoredRule, job: Job) -> Run:
     return Run(source, rule, job, source.procedure(rule))
 
 
-def end(site: conf.Site, run: Run, outcome: Outcome, message: str, *, judge: bool) -> None:
+def end(site: config.Site, run: Run, outcome: Outcome, message: str, *, judge: bool) -> None:
     """Write how a run ended.
 
     :param judge: whether to do what follows from a failure; not where the database was to blame for it.
@@ -84,7 +77,7 @@ def end(site: conf.Site, run: Run, outcome: Outcome, message: str, *, judge: boo
         logger.warning("%s: %s is kept in %s: %s", job.rule_name, label(job), site.spool_directory, error)
 
 
-def _put(site: conf.Site, job: Job, *, judge: bool = False) -> None:
+def _put(site: config.Site, job: Job, *, judge: bool = False) -> None:
     values = {}
     for field in Job._meta.concrete_fields:
         if field.name not in ("id", "rule"):

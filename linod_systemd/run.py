@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from linod_systemd import client, conf, identity, load
+from linod_systemd import client
 from linod_systemd.common.argument_types import instant
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import config, load, site_user
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Run the rule, as the site's user; the exit code."""
-    site = conf.find_site(options.site, changes=True)
+    site = config.find_site(options.site, changes=True)
     here = options.here or options.elapsed is not None
     if not here and os.geteuid() == 0 and site.configured:
         from linod_systemd import systemd, unit_run  # which no job needs
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         if systemd.is_running():
             return unit_run.run(site, options.rule)
     how = ["--elapsed", options.elapsed.isoformat()] if options.elapsed else ["--here"]
-    if not identity.is_entered(site):
+    if not site_user.is_entered(site):
         from linod_systemd import site_process  # which no job needs
 
         return site_process.enter(site, "linod_systemd.run", [*how, "--", options.rule], site_process.LONG)

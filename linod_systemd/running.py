@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import clock, conf, store
+from linod_systemd import clock, store
 from linod_systemd.common import files, host, unit_names
 from linod_systemd.errors import AlreadyRunning, ConfigurationError
+from linod_systemd.sites import config
 
 
 class Claimed(Exception):
@@ -18,7 +19,7 @@ class Claimed(Exception):
 
 
 @contextlib.contextmanager
-def claimed(site: conf.Site, rule: str) -> Iterator[None]:
+def claimed(site: config.Site, rule: str) -> Iterator[None]:
     """Hold the claim of a rule.
 
     It is a record lock of fcntl(2): not inherited by what the job forks, and gone when the process is,
@@ -27,7 +28,7 @@ def claimed(site: conf.Site, rule: str) -> Iterator[None]:
     :raises Claimed: where another process holds it.
     :raises ConfigurationError: where the state folder cannot be written.
     """
-    conf.ensure_directories(site)
+    config.ensure_directories(site)
     handle = _open(site, rule)
     try:
         try:
@@ -39,7 +40,7 @@ def claimed(site: conf.Site, rule: str) -> Iterator[None]:
         os.close(handle)
 
 
-def is_claimed(site: conf.Site, rule: str) -> bool:
+def is_claimed(site: config.Site, rule: str) -> bool:
     """Whether another process of this host is running the rule. Asking takes the claim from nobody, and
     opens nothing to write, which would look like the end of a claim (watch.py)."""
     try:
@@ -52,11 +53,11 @@ def is_claimed(site: conf.Site, rule: str) -> bool:
         os.close(handle)
 
 
-def _path(site: conf.Site, rule: str) -> Path:
+def _path(site: config.Site, rule: str) -> Path:
     return site.lock_directory / unit_names.lock_file(rule)
 
 
-def _open(site: conf.Site, rule: str) -> int:
+def _open(site: config.Site, rule: str) -> int:
     path = _path(site, rule)
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
@@ -69,7 +70,7 @@ def _open(site: conf.Site, rule: str) -> int:
 
 def remedy() -> str:
     """What to do where a rule is running already."""
-    return f"wait for its end: {conf.command(conf.this_site().name, 'jobs', '--status', 'running')}"
+    return f"wait for its end: {config.command(config.this_site().name, 'jobs', '--status', 'running')}"
 
 
 def error_for(rule: str) -> AlreadyRunning:
@@ -86,7 +87,7 @@ def error_for(rule: str) -> AlreadyRunning:
     )
 
 
-def check(site: conf.Site, rule: str) -> None:
+def check(site: config.Site, rule: str) -> None:
     """:raises AlreadyRunning: where a run of the rule has not ended, on this host or another."""
     elsewhere = store.current().jobs(rule).running().exclude(host=host.host_name())
     if is_claimed(site, rule) or elsewhere.exists():

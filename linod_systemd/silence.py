@@ -9,16 +9,17 @@ import json
 import logging
 from datetime import datetime
 
-from linod_systemd import clock, conf, health, people, store
+from linod_systemd import clock, health, people, store
 from linod_systemd.common import files
 from linod_systemd.health import Health
 from linod_systemd.outlook import local
 from linod_systemd.recurrence import english
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.silence")
 
 
-def tell(site: conf.Site) -> None:
+def tell(site: config.Site) -> None:
     """Look at all rules, and tell what is new.
 
     :raises OSError: where the state folder cannot be written.
@@ -37,18 +38,18 @@ def tell(site: conf.Site) -> None:
         people.mail(
             f"{name} of site {site.name} is not missed any more",
             "It has succeeded again, or was cancelled, paused or removed.\n\n"
-            f"  {conf.command(site.name, 'jobs', name)}\n",
+            f"  {config.command(site.name, 'jobs', name)}\n",
         )
     if known != before:
         files.write_atomically(path, json.dumps(known) + "\n", mode=0o640)
 
 
-def _is_told(site: conf.Site, one: Health, now: datetime) -> bool:
+def _is_told(site: config.Site, one: Health, now: datetime) -> bool:
     """Whether people need not be told of it again."""
     name, since = one.rule.name, one.silent_since or now
     limit = english.span(one.rule.rule.missed_after or 0)
     logger.error("%s has not succeeded since %s, for more than %s", name, local(since), limit)
-    status, jobs = conf.command(site.name, "status"), conf.command(site.name, "jobs", name)
+    status, jobs = config.command(site.name, "status"), config.command(site.name, "jobs", name)
     text = (
         f"The rule {name} of site {site.name} has not succeeded since {local(since)}.\n\n"
         f"To look further:\n  {status}\n  {jobs}\n"

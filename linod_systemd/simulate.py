@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 
 from django.db import close_old_connections
 
-from linod_systemd import attempt, conf, consequences, export, running, store
+from linod_systemd import attempt, consequences, export, running, store
 from linod_systemd.choices import Status
 from linod_systemd.job import Job
 from linod_systemd.reconcile import reconcile
 from linod_systemd.rule_start import Start
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 LONGEST_SLEEP = 5.0  # seconds until a rule that was changed elsewhere is seen
@@ -25,7 +26,7 @@ GRACE = 10.0  # seconds from SIGTERM to SIGKILL
 class Simulation:
     """Starts each due rule as ``linod-run``, a process of its own, as a unit would be."""
 
-    def __init__(self, site: conf.Site) -> None:
+    def __init__(self, site: config.Site) -> None:
         self.site = site
         self.tasks = Tasks(start=self.start)
         self.running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
@@ -77,7 +78,7 @@ class Simulation:
         reconcile(self.site)
 
 
-def simulate(site: conf.Site, *, once: bool = False) -> int:
+def simulate(site: config.Site, *, once: bool = False) -> int:
     """Run what is due until Ctrl-C (or, with ``once``, what is due now, to its end); the exit code."""
     simulation = Simulation(site)
     print(f"{site.name}: {simulation.tasks.setup()}; until Ctrl-C", flush=True)

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from linod_systemd import conf, journal, journal_socket
+from linod_systemd import journal, journal_socket
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import storable
 from linod_systemd.errors import LinodError
 from linod_systemd.journal import Start
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.journal")
 
@@ -31,7 +32,7 @@ def text_of_invocation(invocation_id: str, since: datetime | None = None) -> str
     :param since: leave out what is older (aware).
     """
     question = {"about": "invocation", "invocation_id": invocation_id, "since": since and since.isoformat()}
-    site, user = conf.this_site().name, os.geteuid()
+    site, user = config.this_site().name, os.geteuid()
     return _text(question, lambda: journal.text_of_invocation(site, user, invocation_id, since, None))
 
 
@@ -74,7 +75,7 @@ def starts_since(instant: datetime) -> Iterator[Start]:
 def _starts(instant: datetime) -> list[Start]:
     def read() -> list[list[str]]:
         _check_readable()
-        ours = journal_socket.units(conf.this_site().name)
+        ours = journal_socket.units(config.this_site().name)
         found = journal.starts_since(instant, ours)
         return [[start.unit, start.invocation_id, start.instant.isoformat()] for start in found]
 
@@ -92,7 +93,7 @@ def _text(question: dict[str, Any], read: Callable[[], str]) -> str:
 
 
 def _asked(question: dict[str, Any], read: Callable[[], Any]) -> Any:
-    site = conf.this_site()
+    site = config.this_site()
     path = journal_socket.path(site)
     try:
         return journal_socket.ask(path, question)
@@ -107,7 +108,7 @@ def _asked(question: dict[str, Any], read: Callable[[], Any]) -> Any:
 
 def _check_readable() -> None:
     """:raises JournalAway: in a unit of PID 1 whose site has no socket now: the journal would look empty."""
-    site = conf.this_site()
+    site = config.this_site()
     path = journal_socket.path(site)
     if f"{path.with_suffix('')}/shared" in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
         raise JournalAway(

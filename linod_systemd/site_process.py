@@ -23,11 +23,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO
 
-from linod_systemd import conf, identity, programs, systemd
+from linod_systemd import systemd
 from linod_systemd.common.text import Screen
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.feeder import Feeder
 from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit, Order
+from linod_systemd.sites import config, programs, site_user
 
 PART = 65536
 LOOK_SECONDS = 0.05
@@ -62,7 +63,7 @@ class TooMuch(LinodError):
 
 
 def enter(
-    site: conf.Site,
+    site: config.Site,
     module: str,
     arguments: Sequence[str],
     limits: Limits = COMMAND,
@@ -77,18 +78,18 @@ def enter(
     :raises LinodError: as :func:`relay`.
     """
     command = [site.python, "-m", module, "--site", site.name, *arguments]
-    if os.geteuid() == 0 and identity.account_of(site).pw_uid != 0:
+    if os.geteuid() == 0 and site_user.account_of(site).pw_uid != 0:
         return relay(site, command, limits, interactive=interactive)
     _check_python(site)
-    environment = identity.plain_environment(site, identity.account_of(site))
+    environment = site_user.plain_environment(site, site_user.account_of(site))
     if site.environment_file and site.environment_by_root:
-        environment |= identity.read_environment_file(site.environment_file)
+        environment |= site_user.read_environment_file(site.environment_file)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(site.python, command, environment)  # noqa: S606 - the administrator named it in SITE.toml
 
 
-def ask(site: conf.Site, command: Sequence[str], limits: Limits = QUESTION) -> Answer:
+def ask(site: config.Site, command: Sequence[str], limits: Limits = QUESTION) -> Answer:
     """Run a command as the site's user to its end, and take what it says.
 
     :raises TooMuch: where it says more than the limits allow, or takes longer.
@@ -108,7 +109,7 @@ def ask(site: conf.Site, command: Sequence[str], limits: Limits = QUESTION) -> A
     return Answer(code, stdout, stderr)
 
 
-def ask_as(site: conf.Site, command: Sequence[str]) -> Answer:
+def ask_as(site: config.Site, command: Sequence[str]) -> Answer:
     """The same by whoever may: root as the site's user, and else this user, in this environment."""
     if os.geteuid() == 0:
         return ask(site, command)
@@ -116,7 +117,7 @@ def ask_as(site: conf.Site, command: Sequence[str]) -> Answer:
     return Answer(done.code, done.stdout, done.stderr)
 
 
-def relay(site: conf.Site, command: Sequence[str], limits: Limits, *, interactive: bool = False) -> int:
+def relay(site: config.Site, command: Sequence[str], limits: Limits, *, interactive: bool = False) -> int:
     """Run a command as the site's user, show what it prints as it comes; its exit code.
 
     :param interactive: whether it may ask something: then it has a terminal of its own, where root has one,
@@ -145,7 +146,7 @@ def relay(site: conf.Site, command: Sequence[str], limits: Limits, *, interactiv
         return _follow(process, command, takers, limits, feeder)
 
 
-def _in_a_terminal(site: conf.Site, command: Sequence[str], limits: Limits) -> int:
+def _in_a_terminal(site: config.Site, command: Sequence[str], limits: Limits) -> int:
     """The same with a pseudo-terminal (pty(7)) between root's and the site's."""
     with contextlib.ExitStack() as stack:
         master, slave = (stack.enter_context(os.fdopen(handle, "wb", 0)) for handle in pty.openpty())
@@ -161,21 +162,21 @@ def _in_a_terminal(site: conf.Site, command: Sequence[str], limits: Limits) -> i
 
 
 def _start(
-    site: conf.Site, command: Sequence[str], given: Given, limits: Limits, environment: Mapping[str, str]
+    site: config.Site, command: Sequence[str], given: Given, limits: Limits, environment: Mapping[str, str]
 ) -> HeldProcess:
     _check_python(site)
-    identity.make_directories(site, identity.account_of(site))
+    site_user.make_directories(site, site_user.account_of(site))
     sys.stdout.flush()
     sys.stderr.flush()
     kind = InUnit if systemd.is_running() else InNamespace
     return kind(Order(site, command, given, limits.seconds, environment))
 
 
-def _check_python(site: conf.Site) -> None:
+def _check_python(site: config.Site) -> None:
     if not os.access(site.python, os.X_OK):
         raise ConfigurationError(
             f"the python of the site {site.name!r}, {site.python}, cannot be run",
-            f"correct `python` in {conf.site_file(site.name)}",
+            f"correct `python` in {config.site_file(site.name)}",
         )
 
 

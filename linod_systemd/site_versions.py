@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import conf, site_process, systemd, trust
+from linod_systemd import site_process, systemd
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
-from linod_systemd.conf import Site
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.output import agrees, say
+from linod_systemd.sites import config, trust
+from linod_systemd.sites.config import Site
 
 ASK = "from importlib.metadata import version; print(version('linod-systemd'))"
 MOST_CHARACTERS = 80
@@ -50,7 +51,7 @@ class SiteVersion:
     @property
     def remedy(self) -> str:
         """The line that root types."""
-        return conf.as_user(replace(self.site, user=self.owner), *self.update)
+        return config.as_user(replace(self.site, user=self.owner), *self.update)
 
 
 def mine() -> str:
@@ -79,7 +80,7 @@ def update_sites(options: argparse.Namespace) -> int:
     """
     if os.geteuid() != 0:
         raise ConfigurationError("sites are brought up to date as their users", "sudo linod update-sites")
-    sites, troubles = conf.read_sites()
+    sites, troubles = config.read_sites()
     for trouble in troubles:
         print(f"linod: {trouble}", file=sys.stderr)
     left = len(troubles)

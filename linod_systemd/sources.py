@@ -5,30 +5,30 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from linod_systemd import conf
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.rules import rules_file
+from linod_systemd.sites import config
 
 
-def sites(name: str | None) -> tuple[list[conf.Site], list[LinodError]]:
+def sites(name: str | None) -> tuple[list[config.Site], list[LinodError]]:
     """The site of this name, or all that this user may generate for; and what is wrong with the others.
 
     :raises ConfigurationError: where there is none, and something is wrong.
     """
     if name is not None:
-        return [conf.find_site(name)], []
-    known, troubles = conf.read_sites()
-    mine = [site for site in known if os.geteuid() == 0 or site.user == conf.user_name()]
+        return [config.find_site(name)], []
+    known, troubles = config.read_sites()
+    mine = [site for site in known if os.geteuid() == 0 or site.user == config.user_name()]
     if mine:
         return mine, [*troubles]
     if troubles:
         raise troubles[0]
     if os.geteuid() == 0:
-        return [] if any(conf.config_directory().glob("*.toml")) else [conf.demo_site()], []
-    settings = os.environ.get("DJANGO_SETTINGS_MODULE", conf.DEMO_SETTINGS)
-    if settings != conf.DEMO_SETTINGS:
-        return [conf.site_of_settings(settings)], []
-    site = conf.demo_by_default()
+        return [] if any(config.config_directory().glob("*.toml")) else [config.demo_site()], []
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE", config.DEMO_SETTINGS)
+    if settings != config.DEMO_SETTINGS:
+        return [config.site_of_settings(settings)], []
+    site = config.demo_by_default()
     if not site.rules_file.exists():
         raise ConfigurationError(
             "you have no site, and the demo site is not set up",
@@ -37,17 +37,17 @@ def sites(name: str | None) -> tuple[list[conf.Site], list[LinodError]]:
     return [site], []
 
 
-def site_of_file(path: Path, name: str | None) -> conf.Site:
+def site_of_file(path: Path, name: str | None) -> config.Site:
     """The site of a rules.json that somebody named.
 
     :raises RulesFileError: where it cannot be read.
     """
-    wanted_name = conf.check_site_name(name or rules_file.site_of(path))
-    known = {site.name: site for site in conf.configured_sites()}
-    return known.get(wanted_name) or conf.demo_site(wanted_name)
+    wanted_name = config.check_site_name(name or rules_file.site_of(path))
+    known = {site.name: site for site in config.configured_sites()}
+    return known.get(wanted_name) or config.demo_site(wanted_name)
 
 
-def check_writable(site: conf.Site) -> None:
+def check_writable(site: config.Site) -> None:
     """No unit of a site starts where a folder is not there that it is to write into.
 
     :raises ConfigurationError: where one is missing.
@@ -55,6 +55,6 @@ def check_writable(site: conf.Site) -> None:
     for folder in site.writable:
         if not os.path.isdir(folder):
             raise ConfigurationError(
-                f"{conf.site_file(site.name)}: writable names {folder}, which is no folder",
-                f"{conf.make_folder_remedy(site, Path(folder))}, or correct the file",
+                f"{config.site_file(site.name)}: writable names {folder}, which is no folder",
+                f"{config.make_folder_remedy(site, Path(folder))}, or correct the file",
             )

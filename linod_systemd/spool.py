@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import conf
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.spool")
 
@@ -26,7 +26,7 @@ class SpoolError(LinodError):
     """Neither the database nor the spool can be written."""
 
 
-def put_row(site: conf.Site, uuid: str, start: datetime, values: Mapping[str, Any], *, judge: bool) -> None:
+def put_row(site: config.Site, uuid: str, start: datetime, values: Mapping[str, Any], *, judge: bool) -> None:
     """Keep a row as it is now, in place of an earlier state of it.
 
     :param judge: whether its end is to be followed by what follows a bad end.
@@ -35,7 +35,9 @@ def put_row(site: conf.Site, uuid: str, start: datetime, values: Mapping[str, An
     _put(site, start, uuid, {"kind": ROW, "judge": judge, "row": dict(values)})
 
 
-def put_end(site: conf.Site, rule: str, monitored: Mapping[str, str], message: str, ended: datetime) -> None:
+def put_end(
+    site: config.Site, rule: str, monitored: Mapping[str, str], message: str, ended: datetime
+) -> None:
     """Keep how systemd says that an invocation of a rule's service ended.
 
     :raises SpoolError: where it cannot be written.
@@ -46,7 +48,7 @@ def put_end(site: conf.Site, rule: str, monitored: Mapping[str, str], message: s
     _put(site, ended, key, record)
 
 
-def _put(site: conf.Site, instant: datetime, key: str, record: Mapping[str, Any]) -> None:
+def _put(site: config.Site, instant: datetime, key: str, record: Mapping[str, Any]) -> None:
     name = f"{int(instant.timestamp() * 1e6):020d}-{key}.json"
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     with locked(site):
@@ -64,12 +66,12 @@ def _put(site: conf.Site, instant: datetime, key: str, record: Mapping[str, Any]
     ) from trouble
 
 
-def folders(site: conf.Site) -> tuple[Path, Path]:
+def folders(site: config.Site) -> tuple[Path, Path]:
     """Where records lie: on the disk and, where that is full, in memory."""
     return site.spool_directory, site.runtime_directory / "spool"
 
 
-def waiting(site: conf.Site) -> list[Path]:
+def waiting(site: config.Site) -> list[Path]:
     """The files that wait, oldest first; of two states of one row the later one last."""
     found = [path for folder in folders(site) for path in folder.glob("*.json")]
     return sorted(found, key=lambda path: path.name)
@@ -97,11 +99,11 @@ def set_aside(path: Path, reason: Exception) -> None:
 
 
 @contextmanager
-def locked(site: conf.Site) -> Iterator[None]:
+def locked(site: config.Site) -> Iterator[None]:
     """Hold the spool, so that nothing is removed that has just been written anew.
 
     :raises ConfigurationError: where the state folder is missing.
     """
-    conf.ensure_directories(site)
+    config.ensure_directories(site)
     with files.locked_directory(site.state_directory):
         yield

@@ -11,10 +11,11 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import boot, clock, conf, ending, journal, record_end, site_journal, store
+from linod_systemd import boot, clock, ending, journal, record_end, site_journal, store
 from linod_systemd.choices import Status
 from linod_systemd.common import unit_names
 from linod_systemd.site_journal import JournalAway
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.starts")
 
@@ -22,7 +23,7 @@ PATIENCE = timedelta(seconds=10)  # for a run that has just died, and for who re
 MACHINE_DOWN = "it did not begin: the machine went down"
 
 
-def account_for(site: conf.Site) -> None:
+def account_for(site: config.Site) -> None:
     """Give a row to each start since the last time that has none, and its end to each taken for lost.
 
     Up to when all are accounted for is kept as the time of a file. Where the journal does not answer, that
@@ -39,7 +40,7 @@ def account_for(site: conf.Site) -> None:
     os.utime(site.accounted_marker, (until.timestamp(), until.timestamp()))
 
 
-def _account(site: conf.Site) -> datetime:
+def _account(site: config.Site) -> datetime:
     """Up to when all starts are accounted for now.
 
     :raises JournalAway: where that is not to be known.
@@ -55,13 +56,13 @@ def _account(site: conf.Site) -> datetime:
     return until
 
 
-def _accounted(site: conf.Site) -> datetime:
+def _accounted(site: config.Site) -> datetime:
     if not site.accounted_marker.exists():
         return boot.booted_at()
     return datetime.fromtimestamp(site.accounted_marker.stat().st_mtime, UTC)
 
 
-def _settle(site: conf.Site, rule: str, start: journal.Start) -> bool:
+def _settle(site: config.Site, rule: str, start: journal.Start) -> bool:
     """Whether this start has its row, or needs none; False: it is still going on."""
     source = store.current()
     job = source.jobs().of_invocation(start.invocation_id).order_by("pk").last()

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-from linod_systemd import conf, journal, sandbox, store, wakeup
+from linod_systemd import journal, sandbox, store, wakeup
 from linod_systemd.chore import Chore
 from linod_systemd.common.logfile import FORMAT, LinoLogHandler
 from linod_systemd.errors import LinodError
@@ -23,6 +23,7 @@ from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.housekeeper import SET_UPS, Housekeeper
 from linod_systemd.notify import Notifier
 from linod_systemd.report import Report
+from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.supervisor")
 
@@ -32,7 +33,7 @@ CHECK_FAILED = "the last check failed; its journal says why"
 CHECK_SECONDS = 29.0  # a rule changed behind our back reaches the timers within 30 s
 
 
-def supervise(site: conf.Site) -> int:
+def supervise(site: config.Site) -> int:
     """Serve until SIGTERM; the exit code.
 
     :raises LinodError: where the site cannot be set up; systemd then tries again.
@@ -44,7 +45,7 @@ def supervise(site: conf.Site) -> int:
 class Supervisor:
     """The loop. ``wake`` is a descriptor from which the numbers of caught signals are read."""
 
-    def __init__(self, site: conf.Site, notifier: Notifier, wake: int) -> None:
+    def __init__(self, site: config.Site, notifier: Notifier, wake: int) -> None:
         self.site = site
         self.notifier = notifier
         self.wake = wake
@@ -57,7 +58,7 @@ class Supervisor:
         self.reload_asked = False
         self.ended = False
         self.trouble = ""
-        conf.ensure_directories(site)
+        config.ensure_directories(site)
         self.ping_every = notifier.check_every(CHECK_SECONDS)
         self.next_ping = time.monotonic()
         self.housekeeper = Housekeeper(site, self.ping_every)
@@ -240,7 +241,7 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def _logging(site: conf.Site) -> Iterator[None]:
+def _logging(site: config.Site) -> Iterator[None]:
     root = logging.getLogger()
     # How a site speaks is known where it is loaded.
     formatter = store.current().formatter() if site.preload else logging.Formatter(FORMAT)

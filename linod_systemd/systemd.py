@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import programs
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import programs
 
 VERIFY_BATCH = 200
 VERIFY_SECONDS = 120.0

@@ -170,6 +170,7 @@ def _in_words(found: Iterable[tuple[str, list[str]]]) -> tuple[str, ...]:
 
 
 def _run_here(start: Start) -> None:
-    from linod_systemd import conf, execute
+    from linod_systemd import execute
+    from linod_systemd.sites import config
 
-    execute.execute(conf.this_site(), start.rule.name, elapsed=start.by.rang)
+    execute.execute(config.this_site(), start.rule.name, elapsed=start.by.rang)

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from linod_systemd import conf, systemd
+from linod_systemd import systemd
 from linod_systemd.common import unit_names
-from linod_systemd.conf import Site
+from linod_systemd.sites import config
+from linod_systemd.sites.config import Site
 
 TARGET = "linod.target"
 PROPERTIES = ("LoadState", "LoadError", "ActiveState", "SubState")
@@ -142,7 +143,7 @@ def upheld_timers(site: Site) -> list[str]:
     """The timers of a site that linod.target keeps active."""
     upheld = systemd.properties(TARGET, ["Upholds"], per_user=not site.configured).get("Upholds", "").split()
     timers = [unit for unit in upheld if re.fullmatch(f"{re.escape(site.unit_prefix)}.*\\.timer", unit)]
-    others = [one for one in conf.configured_sites() if one.name != site.name]
+    others = [one for one in config.configured_sites() if one.name != site.name]
     return [unit for unit in timers if not any(_is_closer(unit, site, other) for other in others)]
 
 

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from linod_systemd import border, conf, identity, journal, systemd
+from linod_systemd import border, journal, systemd
 from linod_systemd.bus import Bus
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible
 from linod_systemd.errors import AlreadyRunning, LinodError
 from linod_systemd.held_process import ENDED, EXITED
 from linod_systemd.rules.nearest import no_such_rule
+from linod_systemd.sites import config, site_user
 
 LOOK_SECONDS = 0.05
 
@@ -28,7 +29,7 @@ class NoUnit(LinodError):
     """A rule whose unit systemd does not know."""
 
 
-def run(site: conf.Site, rule: str) -> int:
+def run(site: config.Site, rule: str) -> int:
     """Start the unit of a rule and follow it; the exit code of its job (128 + the signal that killed it).
 
     Ctrl-C and SIGTERM stop the unit; this ends with it.
@@ -57,15 +58,15 @@ def run(site: conf.Site, rule: str) -> int:
         return _exit_code(bus, unit, rule, asked)
 
 
-def _check_known(site: conf.Site, rule: str) -> None:
+def _check_known(site: config.Site, rule: str) -> None:
     rules = border.read_rules(site)
     if rules is None or rules.get(rule) is None:
         raise no_such_rule(rule, [known.name for known in rules.rules] if rules else [], site.rule_commands())
 
 
-def _follow(bus: Bus, site: conf.Site, unit: str, before: bytes) -> None:
+def _follow(bus: Bus, site: config.Site, unit: str, before: bytes) -> None:
     """Print what the run that is not ``before`` says, until it has ended."""
-    user = identity.account_of(site).pw_uid
+    user = site_user.account_of(site).pw_uid
     reading: Iterator[journal.Line | None] | None = None
     while True:
         has_job = bus.has_job(unit)

@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from linod_systemd import cgroup, client, conf, job_tmp, likeness, load, sandbox, spool
+from linod_systemd import cgroup, client, job_tmp, likeness, sandbox, spool
 from linod_systemd.bus import Bus
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.sandbox import Own
+from linod_systemd.sites import config, load
 
 REQUEST_SECONDS = 5.0
 PR_SET_NAME = 15
@@ -41,7 +42,7 @@ class Caller:
     tell_ended: Callable[[str], None]
 
 
-def serve(site: conf.Site, caller: Caller, supervisors: Own) -> int:
+def serve(site: config.Site, caller: Caller, supervisors: Own) -> int:
     """Run the job that the client asks for; the exit code of this process.
 
     :param supervisors: what the supervisor was started with.
@@ -64,7 +65,7 @@ def serve(site: conf.Site, caller: Caller, supervisors: Own) -> int:
     return _run(site, rule, caller)
 
 
-def _prepare(site: conf.Site, caller: Caller, supervisors: Own) -> str:
+def _prepare(site: config.Site, caller: Caller, supervisors: Own) -> str:
     """Become what the client is, in its unit; the rule.
 
     :raises LinodError: where that cannot be.
@@ -96,7 +97,7 @@ def _prepare(site: conf.Site, caller: Caller, supervisors: Own) -> str:
     return rule
 
 
-def _run(site: conf.Site, rule: str, caller: Caller) -> int:
+def _run(site: config.Site, rule: str, caller: Caller) -> int:
     from linod_systemd.execute import execute  # Django, which the supervisor has loaded by now
 
     caller.tell_started()

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from linod_systemd import conf
+from linod_systemd.sites import config
 
 ROOT = Path(tempfile.mkdtemp(prefix="linod-tests-"))
 atexit.register(shutil.rmtree, ROOT, ignore_errors=True)
@@ -16,4 +16,4 @@ os.environ["LINOD_ROOT"] = str(ROOT)
 os.environ["XDG_STATE_HOME"] = str(ROOT / "state")
 os.environ.pop("LINOD_SITE", None)
 
-conf.ensure_directories(conf.demo_site())  # the tests' database lies there
+config.ensure_directories(config.demo_site())  # the tests' database lies there

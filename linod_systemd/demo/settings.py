@@ -7,10 +7,10 @@ import os
 import django
 from django.utils.functional import SimpleLazyObject
 
-from linod_systemd import conf
 from linod_systemd.demo.machine import secret_key, zone_name
+from linod_systemd.sites import config
 
-_site = conf.site_of_settings("linod_systemd.demo.settings")
+_site = config.site_of_settings("linod_systemd.demo.settings")
 
 # On first use: whoever only reads the settings leaves no file.
 SECRET_KEY = SimpleLazyObject(lambda: secret_key(_site.state_directory))

@@ -13,13 +13,13 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linod_systemd import layout
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.rules import run_after
 from linod_systemd.rules.rule import Rule, RuleSet
 from linod_systemd.rules.validate import check_rule
+from linod_systemd.sites import site as site_
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -80,7 +80,7 @@ def parse(text: str, source: str = "rules.json", site_name: str = "") -> RuleSet
     :raises RulesFileError: where the whole is unusable: cut off, another version, no list of rules.
         A single bad rule is told in ``refused``.
     """
-    again = f"write it anew: {layout.command(site_name, 'export')}"
+    again = f"write it anew: {site_.command(site_name, 'export')}"
     document = _document(text, source, again)
     site, timezone = document.get("site"), document.get("timezone", "UTC")
     if not isinstance(site, str) or not isinstance(timezone, str):

@@ -11,9 +11,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from linod_systemd import clock, conf, request_folder
+from linod_systemd import clock
 from linod_systemd.demo.models import User
 from linod_systemd.models import Job, JobRule, Pause
+from linod_systemd.sites import config, requests
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,13 +49,13 @@ def test_list_shows_state_and_next_time(client: Client) -> None:
 
 def test_actions(client: Client) -> None:
     assert "2 rules were cancelled" in act(client, "cancel", "checkdata", "checksummaries")
-    exported = json.loads(conf.this_site().rules_file.read_text())["rules"]
+    exported = json.loads(config.this_site().rules_file.read_text())["rules"]
     assert {rule["name"] for rule in exported if rule["cancelled"]} == {"checkdata", "checksummaries"}
     assert "2 rules were enabled" in act(client, "enable", "checkdata", "checksummaries")
     assert JobRule.objects.live().count() == 7
-    request_folder.take(conf.this_site().request_directory)  # what other tests have left
+    requests.take(config.this_site().request_directory)  # what other tests have left
     assert "1 rule was asked to run" in act(client, "run_now", "checkdata")
-    assert request_folder.take(conf.this_site().request_directory).run == ["checkdata"]
+    assert requests.take(config.this_site().request_directory).run == ["checkdata"]
 
 
 def test_each_act_is_in_the_history_with_its_user(client: Client) -> None:

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import border, conf
+from linod_systemd import border
 from linod_systemd.errors import ConfigurationError
+from linod_systemd.sites import config
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> conf.Site:
-    made = conf.demo_site("shop")
-    return conf.Site(**{**vars(made), "state_directory": tmp_path})
+def site(tmp_path: Path) -> config.Site:
+    made = config.demo_site("shop")
+    return config.Site(**{**vars(made), "state_directory": tmp_path})
 
 
-def test_child_that_never_ends_is_killed(site: conf.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_that_never_ends_is_killed(site: config.Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a file system that does not answer: the kernel lets the child read for ever."""
     monkeypatch.setattr(border, "MOST_SECONDS", 0.2)
     monkeypatch.setattr(border, "_send_rules", lambda *_: time.sleep(600))
@@ -30,8 +31,8 @@ def test_child_that_never_ends_is_killed(site: conf.Site, monkeypatch: pytest.Mo
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_endless_answer_is_cut_off(site: conf.Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(site: conf.Site, pipe: int) -> int:
+def test_endless_answer_is_cut_off(site: config.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(site: config.Site, pipe: int) -> int:
         while True:
             os.write(pipe, b"x" * 65536)
 
@@ -47,7 +48,7 @@ def test_site_file_is_believed_only_if_it_is_roots(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     path.write_text('user = "x"\nsettings = "x"\npython = "/x"\ndirectory = "/x"\nwritable = ["/y"]\n')
     path.chmod(0o644)
-    assert conf.read_site(path).writable == ("/y",)
+    assert config.read_site(path).writable == ("/y",)
     for owner, mode, said in (
         (1, 0o644, "belongs to daemon"),
         (0, 0o664, "written by others"),
@@ -56,5 +57,5 @@ def test_site_file_is_believed_only_if_it_is_roots(tmp_path: Path) -> None:
         os.chown(path, owner, 0)
         path.chmod(mode)
         with pytest.raises(ConfigurationError, match=said) as caught:
-            conf.read_site(path)
+            config.read_site(path)
         assert "chown root:root" in caught.value.remedy

@@ -15,9 +15,9 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from linod_systemd import conf, request_folder
 from linod_systemd.demo.models import User
 from linod_systemd.models import Job, JobRule
+from linod_systemd.sites import config, requests
 from linod_systemd.tasks import Tasks
 
 pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
@@ -78,7 +78,7 @@ def state(browser: Chrome, rule: str) -> str:
 def test_run_now_cancel_and_pause(browser: Chrome) -> None:
     assert "1 rule was asked to run" in act(browser, "Run now", "checkdata")
     assert state(browser, "checkdata") == "run requested"
-    assert request_folder.take(conf.this_site().request_directory).run == ["checkdata"]
+    assert requests.take(config.this_site().request_directory).run == ["checkdata"]
     said = act(browser, "Cancel", "checkdata", "checksummaries", note="the move")
     assert "2 rules were cancelled" in said
     assert state(browser, "checksummaries") == "cancelled by a person: the move"

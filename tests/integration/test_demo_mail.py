@@ -11,12 +11,13 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from linod_systemd import conf, execute
+from linod_systemd import execute
 from linod_systemd.choices import Status
 from linod_systemd.demo import mailing
 from linod_systemd.demo.models import MailMode, Message, Problem, User
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 from tests.integration.conftest import MailServer, Run, mailed_by
 from tests.integration.demo_rows import user, write
@@ -274,7 +275,7 @@ def test_a_mail_server_that_is_away_does_not_cancel_the_rule(mail_server: MailSe
     procedure = Procedures.get(OFTEN)
     assert procedure is not None
     Tasks().create_rule(procedure)
-    assert execute.execute(conf.site_of_settings(conf.DEMO_SETTINGS), OFTEN) == 0
+    assert execute.execute(config.site_of_settings(config.DEMO_SETTINGS), OFTEN) == 0
     job = Job.objects.get()
     assert (job.status, "1 mails stay pending" in job.reason) == (Status.SUCCESS, True)
     assert not JobRule.objects.get(name=OFTEN).cancelled

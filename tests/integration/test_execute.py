@@ -14,13 +14,14 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import override_settings
 
-from linod_systemd import boot, conf, database, execute, running
+from linod_systemd import boot, database, execute, running
 from linod_systemd.common import host
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.reconcile import reconcile
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,7 +62,7 @@ def _procedures() -> Iterator[None]:
 
 
 def run(name: str) -> tuple[int, Job]:
-    code = execute.execute(conf.this_site(), name)
+    code = execute.execute(config.this_site(), name)
     job = Job.objects.filter(rule_name=name).first()
     assert job is not None
     return code, job
@@ -84,7 +85,7 @@ def test_log_level_of_the_rule_is_the_messages() -> None:
 
 def test_lino_log_has_whole_records() -> None:
     _, job = run("test_works")
-    lines = conf.this_site().log_file.read_text().splitlines()
+    lines = config.this_site().log_file.read_text().splitlines()
     mine = lines[next(i for i, line in enumerate(lines) if f"job #{job.pk} started" in line) :]
     assert mine[1].endswith(": working on test_works")
     assert "WARNING [linod.job" in mine[2]
@@ -149,11 +150,11 @@ def test_procedure_that_is_gone() -> None:
 def test_unknown_rule_names_the_nearest() -> None:
     Tasks().setup()
     with pytest.raises(NoSuchRule, match="did you mean test_works"):
-        execute.execute(conf.this_site(), "test_work")
+        execute.execute(config.this_site(), "test_work")
 
 
 def test_one_run_of_a_rule_at_a_time() -> None:
-    site = conf.this_site()
+    site = config.this_site()
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLD, site.name],
         stdin=subprocess.PIPE,
@@ -187,14 +188,14 @@ def test_running_on_another_host() -> None:
     rule = JobRule.objects.get(name="test_works")
     Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=rule.live_since, host="elsewhere")
     with pytest.raises(AlreadyRunning, match="already running since .* on elsewhere"):
-        execute.execute(conf.this_site(), "test_works")
+        execute.execute(config.this_site(), "test_works")
 
 
 def test_left_running_rows_of_this_host_are_lost() -> None:
     rule = JobRule.objects.get(name="test_works")
     here = {"rule_name": rule.name, "start_datetime": rule.live_since, "host": host.host_name()}
     before = Job.objects.create(rule=rule, boot_id="another", **here)
-    reconcile(conf.this_site())
+    reconcile(config.this_site())
     before.refresh_from_db()
     assert (before.status, before.reason) == ("lost", "the machine went down")
     crashed = Job.objects.create(rule=rule, boot_id=boot.boot_id(), **here)
@@ -225,7 +226,7 @@ def test_a_reason_is_a_text_that_every_database_takes() -> None:
     ],
 )
 def test_what_postgresql_says_is_explained_in_one_line(said: str, told: str) -> None:
-    with pytest.raises(DatabaseAway) as caught, database.explained(conf.this_site()):
+    with pytest.raises(DatabaseAway) as caught, database.explained(config.this_site()):
         raise OperationalError(said)
     assert told in str(caught.value) and "\n" not in str(caught.value)
 
@@ -235,7 +236,7 @@ def test_database_that_is_not_migrated_or_locked_is_explained() -> None:
 
     from linod_systemd.database import explained
 
-    site = conf.this_site()
+    site = config.this_site()
     with pytest.raises(ConfigurationError, match="is not migrated") as caught, explained(site):
         connection.cursor().execute("SELECT * FROM linod_nowhere")
     assert caught.value.remedy == "linod --site default manage migrate"

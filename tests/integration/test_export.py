@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from linod_systemd import conf, export, request_folder
+from linod_systemd import export
 from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.models import JobRule
+from linod_systemd.sites import config, requests
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def rules() -> dict[str, dict[str, Any]]:
-    text = conf.this_site().rules_file.read_text()
+    text = config.this_site().rules_file.read_text()
     return {rule["name"]: rule for rule in json.loads(text)["rules"]}
 
 
@@ -29,14 +30,14 @@ def rules() -> dict[str, dict[str, Any]]:
 def _set_up() -> None:
     Tasks().setup()
     export.export()
-    request_folder.take(conf.this_site().request_directory)
+    requests.take(config.this_site().request_directory)
 
 
 def test_every_way_to_change_a_rule_is_exported() -> None:
     def marked() -> bool:
-        there = [path.name for path in conf.this_site().request_directory.iterdir()]
-        request_folder.take(conf.this_site().request_directory)
-        return there == [request_folder.EXPORT]
+        there = [path.name for path in config.this_site().request_directory.iterdir()]
+        requests.take(config.this_site().request_directory)
+        return there == [requests.EXPORT]
 
     rule = JobRule.objects.get(name="checkdata")
     rule.timeout = 5
@@ -77,12 +78,12 @@ def test_change_after_a_savepoint_that_was_rolled_back_is_exported() -> None:
 
 
 def test_unchanged_rules_are_not_written() -> None:
-    before = conf.this_site().rules_file.stat()
+    before = config.this_site().rules_file.stat()
     JobRule.objects.filter(name="checkdata").update(timeout=7200)
     assert export.export() is False
-    after = conf.this_site().rules_file.stat()
+    after = config.this_site().rules_file.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-    assert list(conf.this_site().request_directory.iterdir()) == []
+    assert list(config.this_site().request_directory.iterdir()) == []
 
 
 def test_many_writers_leave_the_latest_whole() -> None:

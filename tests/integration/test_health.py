@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, commands_status, conf, health, pausing
+from linod_systemd import clock, commands_status, health, pausing
 from linod_systemd.choices import CancelledBy, Status, StopReason
 from linod_systemd.models import Job, JobRule
+from linod_systemd.sites import config
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +48,7 @@ def ran(rule: JobRule, at: datetime, status: Status = Status.SUCCESS) -> None:
 
 
 def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str | None], str]:
-    code = commands_status.status(conf.this_site(), Namespace(json=True, lines=False, verbose=False))
+    code = commands_status.status(config.this_site(), Namespace(json=True, lines=False, verbose=False))
     said = capsys.readouterr()
     return code, json.loads(said.out)[0], said.err
 

@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from linod_systemd import boot, clock, conf, execute, missed
+from linod_systemd import boot, clock, execute, missed
 from linod_systemd.choices import CancelledBy
 from linod_systemd.housekeeping import look_back
 from linod_systemd.invocation import Invocation
 from linod_systemd.models import Job, JobRule
 from linod_systemd.rule_start import Start
+from linod_systemd.sites import config
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,7 +145,7 @@ def test_enabling_in_the_form_tells_it_too(rule: JobRule) -> None:
 
 def test_a_started_timer_job_looks_back(rule: JobRule) -> None:
     job(rule, NOW - timedelta(minutes=3), 70)
-    execute.begin(conf.this_site(), Start.of(rule.stored(), Invocation("0" * 32, NOW.replace(second=0))))
+    execute.begin(config.this_site(), Start.of(rule.stored(), Invocation("0" * 32, NOW.replace(second=0))))
     busy = Job.objects.order_by("pk")[0]
     assert skipped()[0].endswith(f"job #{busy.pk} was still running")
     assert "timer" in skipped()[1]
@@ -156,8 +157,8 @@ def test_the_supervisor_looks_back_for_rules_that_make_up_for_nothing(rule: JobR
         name="days", procedure="checkdata", every_unit="daily", start_date=date(2026, 1, 1)
     )
     _live_since(makes_up, NOW - timedelta(days=3))
-    look_back(conf.this_site())
-    look_back(conf.this_site())
+    look_back(config.this_site())
+    look_back(config.this_site())
     assert set(Job.objects.filter(status="skipped").values_list("rule_name", flat=True)) == {"minutes"}
     assert "timer" in skipped()[0]
 
@@ -177,7 +178,7 @@ def test_a_period_that_divides_no_day_misses_nothing(rule: JobRule) -> None:
 
 
 def rings(rule: JobRule, instant: datetime) -> bool:
-    return execute._is_to_run(conf.this_site(), Start.of(rule.stored(), Invocation("0" * 32, instant)))
+    return execute._is_to_run(config.this_site(), Start.of(rule.stored(), Invocation("0" * 32, instant)))
 
 
 def test_a_timer_that_waited_for_the_previous_run_starts_nothing_for_the_past(rule: JobRule) -> None:
@@ -203,7 +204,7 @@ def test_two_hosts_that_begin_the_same_slot_run_it_once(rule: JobRule) -> None:
     start = Start.of(rule.stored(), Invocation("0" * 32, NOW))
     job(rule, NOW, 1)
     with pytest.raises(execute.SlotTaken):
-        execute.begin(conf.this_site(), start)
+        execute.begin(config.this_site(), start)
     assert Job.objects.count() == 1
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, conf, execute, export, missed, pause, pausing
+from linod_systemd import clock, execute, export, missed, pause, pausing
 from linod_systemd.invocation import Invocation
 from linod_systemd.models import Job, JobRule, Pause
 from linod_systemd.outlook import next_run
 from linod_systemd.rule_start import Start
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,11 +41,11 @@ def held(rule: str, since: datetime, until: datetime) -> Pause:
 
 
 def rings(rule: JobRule, instant: datetime) -> bool:
-    return execute._is_to_run(conf.this_site(), Start.of(rule.stored(), Invocation("0" * 32, instant)))
+    return execute._is_to_run(config.this_site(), Start.of(rule.stored(), Invocation("0" * 32, instant)))
 
 
 def exported() -> dict[str, str | None]:
-    text = conf.this_site().rules_file.read_text()
+    text = config.this_site().rules_file.read_text()
     return {entry["name"]: entry["paused_until"] for entry in json.loads(text)["rules"]}
 
 
@@ -118,6 +119,6 @@ def test_status_and_the_daemon_in_the_foreground_know_it(rule: JobRule) -> None:
 
 def test_export_is_asked_for_by_a_pause(rule: JobRule) -> None:
     export.export()
-    before = conf.this_site().rules_file.read_text()
+    before = config.this_site().rules_file.read_text()
     pausing.begin(pause.WHOLE_SITE, NOW + HOUR)
-    assert conf.this_site().rules_file.read_text() != before
+    assert config.this_site().rules_file.read_text() != before

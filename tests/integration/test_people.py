@@ -11,9 +11,10 @@ import pytest
 from django.db.models import F
 from django.test import override_settings
 
-from linod_systemd import attempt, clock, conf, execute, silence
+from linod_systemd import attempt, clock, execute, silence
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 from tests.integration.conftest import MailServer
 
@@ -40,7 +41,7 @@ def rule(mail_server: MailServer) -> Iterator[JobRule]:
         JobRule.objects.filter(pk=made.pk).update(cancel_on_manual_failure=True)  # as these runs are by hand
         yield JobRule.objects.get(pk=made.pk)
     del Procedures._by_name["brittle"]
-    conf.this_site().silence_file.unlink(missing_ok=True)
+    config.this_site().silence_file.unlink(missing_ok=True)
 
 
 def run(*, well: bool = False, well_from: int = 99, elapsed: float | None = None) -> Job:
@@ -50,7 +51,7 @@ def run(*, well: bool = False, well_from: int = 99, elapsed: float | None = None
     if elapsed is not None:  # so many seconds ago its timer did, which counts from the previous start
         JobRule.objects.update(every_unit="secondly", every=7, live_since=clock.now() - HOUR)
         rang = clock.utc_now() - timedelta(seconds=elapsed)
-    execute.execute(conf.this_site(), "brittle", elapsed=rang)
+    execute.execute(config.this_site(), "brittle", elapsed=rang)
     job = Job.objects.filter(rule_name="brittle").first()
     assert job is not None
     return job
@@ -182,7 +183,7 @@ def test_others_than_admins_are_told_and_a_dead_server_loses_nothing(mail_server
 
 
 def test_no_success_for_too_long_is_told_once_and_its_end(mail_server: MailServer, rule: JobRule) -> None:
-    site = conf.this_site()
+    site = config.this_site()
     silence.tell(site)
     JobRule.objects.filter(pk=rule.pk).update(missed_after=3600, live_since=clock.now() - 2 * HOUR)
     for _ in range(3):

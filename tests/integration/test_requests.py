@@ -7,21 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import border, conf, request_folder
+from linod_systemd import border
 from linod_systemd.errors import ConfigurationError
+from linod_systemd.sites import config, requests
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> conf.Site:
-    made = conf.Site(**{**vars(conf.demo_site("shop")), "state_directory": tmp_path})
+def site(tmp_path: Path) -> config.Site:
+    made = config.Site(**{**vars(config.demo_site("shop")), "state_directory": tmp_path})
     made.request_directory.mkdir()
     return made
 
 
-def test_asked_a_hundred_times_is_one_request(site: conf.Site) -> None:
+def test_asked_a_hundred_times_is_one_request(site: config.Site) -> None:
     for _ in range(100):
-        request_folder.ask_for_run(site, "check data/ü")
-        request_folder.ask_for_export(site)
+        requests.ask_for_run(site, "check data/ü")
+        requests.ask_for_export(site)
     assert len(list(site.request_directory.iterdir())) == 2
     assert border.take(site).run == ["check data/ü"]
     assert list(site.request_directory.iterdir()) == []
@@ -29,21 +30,21 @@ def test_asked_a_hundred_times_is_one_request(site: conf.Site) -> None:
     assert border.take(site).run == []
 
 
-def test_what_is_withdrawn_is_not_run(site: conf.Site) -> None:
-    request_folder.ask_for_run(site, "checkdata")
-    assert request_folder.withdraw_run(site, "checkdata")
-    assert not request_folder.withdraw_run(site, "checkdata")
+def test_what_is_withdrawn_is_not_run(site: config.Site) -> None:
+    requests.ask_for_run(site, "checkdata")
+    assert requests.withdraw_run(site, "checkdata")
+    assert not requests.withdraw_run(site, "checkdata")
     assert border.take(site).run == []
 
 
-def test_folder_that_is_not_there_asks_for_nothing(site: conf.Site) -> None:
+def test_folder_that_is_not_there_asks_for_nothing(site: config.Site) -> None:
     site.request_directory.rmdir()
-    assert border.take(site) == request_folder.Taken()
-    request_folder.ask_for_export(site)
-    assert border.take(site) == request_folder.Taken()
+    assert border.take(site) == requests.Taken()
+    requests.ask_for_export(site)
+    assert border.take(site) == requests.Taken()
 
 
-def test_what_is_no_request_is_told_and_removed(site: conf.Site) -> None:
+def test_what_is_no_request_is_told_and_removed(site: config.Site) -> None:
     folder = site.request_directory
     (folder / "link").symlink_to("/etc/shadow")
     os.mkfifo(folder / "fifo")
@@ -51,7 +52,7 @@ def test_what_is_no_request_is_told_and_removed(site: conf.Site) -> None:
     (folder / "run-0").write_text("checkdata")
     (folder / "run-1").write_bytes(b"\xff" * 10)
     (folder / "big").write_bytes(b"x" * 10_000)
-    request_folder.ask_for_run(site, "checkdata")
+    requests.ask_for_run(site, "checkdata")
     taken = border.take(site)
     assert taken.run == ["checkdata"]
     assert len(taken.troubles) == 6
@@ -59,9 +60,9 @@ def test_what_is_no_request_is_told_and_removed(site: conf.Site) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_what_cannot_be_removed_is_stuck(site: conf.Site) -> None:
+def test_what_cannot_be_removed_is_stuck(site: config.Site) -> None:
     (site.request_directory / "full/of").mkdir(parents=True)
-    request_folder.ask_for_run(site, "checkdata")
+    requests.ask_for_run(site, "checkdata")
     taken = border.take(site)
     assert taken.run == ["checkdata"]
     assert [said for said in taken.stuck if "'full' cannot be removed" in said]
@@ -71,9 +72,9 @@ def test_what_cannot_be_removed_is_stuck(site: conf.Site) -> None:
     "said", ['{"run": [1]}', '{"run": "x"}', '{"other": []}', "[]", "{", '{"run": ["%s"]}']
 )
 def test_what_its_child_should_not_have_sent_is_refused(
-    site: conf.Site, said: str, monkeypatch: pytest.MonkeyPatch
+    site: config.Site, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send(site: conf.Site, pipe: int) -> int:
+    def send(site: config.Site, pipe: int) -> int:
         os.write(pipe, said.replace("%s", "x" * 5000).encode())
         return border.FINE
 
@@ -82,7 +83,7 @@ def test_what_its_child_should_not_have_sent_is_refused(
         border.take(site)
 
 
-def test_link_in_the_place_of_the_folder_is_not_followed(site: conf.Site, tmp_path: Path) -> None:
+def test_link_in_the_place_of_the_folder_is_not_followed(site: config.Site, tmp_path: Path) -> None:
     site.request_directory.rmdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/rules").touch()

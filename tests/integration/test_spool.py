@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from django.db import DataError, connection
 
-from linod_systemd import boot, clock, conf, database, execute, lookup, reconcile, rows, spool
+from linod_systemd import boot, clock, database, execute, lookup, reconcile, rows, spool
 from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,18 +32,18 @@ def spooled_fails(ar: Any) -> None:
 
 
 @pytest.fixture
-def site() -> Iterator[conf.Site]:
+def site() -> Iterator[config.Site]:
     """With two rules, exported."""
     for func in (spooled_works, spooled_fails):
         Procedures.add(Procedure(func.__name__, func, "never", 1))
         Tasks().create_rule(Procedures.get(func.__name__))  # type: ignore[arg-type]
-    yield conf.this_site()
+    yield config.this_site()
     for name in NAMES:
         del Procedures._by_name[name]
 
 
 @pytest.fixture
-def away(site: conf.Site) -> Iterator[Path]:
+def away(site: config.Site) -> Iterator[Path]:
     """Moves the database away for the body of a test; touching what it gives brings it back."""
     connection.close()
     path = database.file()
@@ -60,7 +61,7 @@ def comes_back(away: Path) -> None:
     away.rename(there)
 
 
-def test_jobs_run_and_their_rows_come_later_in_order(site: conf.Site, away: Path) -> None:
+def test_jobs_run_and_their_rows_come_later_in_order(site: config.Site, away: Path) -> None:
     assert execute.execute(site, "spooled_works") == 0
     assert execute.execute(site, "spooled_fails") == 1
     assert execute.execute(site, "spooled_works") == 0
@@ -82,7 +83,7 @@ def test_jobs_run_and_their_rows_come_later_in_order(site: conf.Site, away: Path
 
 
 @pytest.mark.parametrize("killed_at", [1, 2, 3])
-def test_writer_killed_between_the_row_and_its_file(site: conf.Site, away: Path, killed_at: int) -> None:
+def test_writer_killed_between_the_row_and_its_file(site: config.Site, away: Path, killed_at: int) -> None:
     for _ in range(3):
         execute.execute(site, "spooled_works")
     comes_back(away)
@@ -98,7 +99,7 @@ def test_writer_killed_between_the_row_and_its_file(site: conf.Site, away: Path,
     assert Job.objects.count() == 3 and spool.waiting(site) == []
 
 
-def _drain_and_die(site: conf.Site, number: int) -> None:
+def _drain_and_die(site: config.Site, number: int) -> None:
     import sys
 
     left = number
@@ -115,7 +116,7 @@ def _drain_and_die(site: conf.Site, number: int) -> None:
     os._exit(0)
 
 
-def test_end_of_a_run_that_began_before_the_database_went(site: conf.Site) -> None:
+def test_end_of_a_run_that_began_before_the_database_went(site: config.Site) -> None:
     """Of a row that began in the database the end alone is kept, and is written once."""
     rule = JobRule.objects.get(name="spooled_works")
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), host="x")
@@ -126,7 +127,7 @@ def test_end_of_a_run_that_began_before_the_database_went(site: conf.Site) -> No
     assert (job.status, job.message, Job.objects.count()) == ("success", "all of it", 1)
 
 
-def test_what_is_no_record_is_set_aside_and_the_others_are_written(site: conf.Site, away: Path) -> None:
+def test_what_is_no_record_is_set_aside_and_the_others_are_written(site: config.Site, away: Path) -> None:
     site.spool_directory.mkdir(exist_ok=True)
     (site.spool_directory / "0-broken.json").write_text('{"kind": "ro')
     execute.execute(site, "spooled_works")
@@ -136,7 +137,7 @@ def test_what_is_no_record_is_set_aside_and_the_others_are_written(site: conf.Si
 
 
 def test_what_the_database_takes_for_no_row_keeps_nothing_from_being_written(
-    site: conf.Site, away: Path, monkeypatch: pytest.MonkeyPatch
+    site: config.Site, away: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL has no NUL in a text; SQLite takes almost everything, so that here the first is refused."""
     for name in ("spooled_fails", "spooled_works"):
@@ -144,7 +145,7 @@ def test_what_the_database_takes_for_no_row_keeps_nothing_from_being_written(
     comes_back(away)
     take = reconcile._take
 
-    def refuses(site: conf.Site, record: dict[str, Any]) -> None:
+    def refuses(site: config.Site, record: dict[str, Any]) -> None:
         take(site, record)
         if record["row"]["rule_name"] == "spooled_fails":
             raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
@@ -157,7 +158,7 @@ def test_what_the_database_takes_for_no_row_keeps_nothing_from_being_written(
     aside[0].unlink()
 
 
-def test_ends_come_after_their_rows_and_make_up_for_a_missing_one(site: conf.Site) -> None:
+def test_ends_come_after_their_rows_and_make_up_for_a_missing_one(site: config.Site) -> None:
     monitored = {
         "MONITOR_INVOCATION_ID": "a" * 32,
         "MONITOR_SERVICE_RESULT": "oom-kill",
@@ -174,7 +175,7 @@ def test_ends_come_after_their_rows_and_make_up_for_a_missing_one(site: conf.Sit
     assert job.message == "the last line"
 
 
-def test_rule_of_rules_json_is_the_row(site: conf.Site) -> None:
+def test_rule_of_rules_json_is_the_row(site: config.Site) -> None:
     JobRule.objects.filter(name="spooled_works").update(retries=3, monday=True, timezone="Asia/Tokyo")
     saved, read = JobRule.objects.get(name="spooled_works"), lookup.find_exported(site, "spooled_works")
     assert read is not None and not read.is_stored
@@ -183,7 +184,7 @@ def test_rule_of_rules_json_is_the_row(site: conf.Site) -> None:
     assert lookup.find_exported(site, "nothing") is None
 
 
-def test_an_end_in_the_spool_is_written_before_a_row_is_taken_for_left(site: conf.Site) -> None:
+def test_an_end_in_the_spool_is_written_before_a_row_is_taken_for_left(site: config.Site) -> None:
     rule = JobRule.objects.get(name="spooled_works")
     here = {"host": host.host_name(), "boot_id": boot.boot_id()}
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), **here)

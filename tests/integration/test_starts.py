@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import boot, clock, conf, journal_socket, starts
+from linod_systemd import boot, clock, journal_socket, starts
 from linod_systemd.choices import Status
 from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,11 +57,11 @@ class Socket:
 
 
 @pytest.fixture
-def site() -> Iterator[conf.Site]:
+def site() -> Iterator[config.Site]:
     """With a rule, ``started``, and nothing accounted for since a minute ago."""
     Procedures.add(Procedure("started", lambda ar: None, "never", 1))
     Tasks().create_rule(Procedures.get("started"))  # type: ignore[arg-type]
-    site = conf.this_site()
+    site = config.this_site()
     site.accounted_marker.touch()
     since = (clock.utc_now() - timedelta(minutes=1)).timestamp()
     os.utime(site.accounted_marker, (since, since))
@@ -70,7 +71,7 @@ def site() -> Iterator[conf.Site]:
 
 
 @pytest.fixture
-def journal(site: conf.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Socket]:
+def journal(site: config.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Socket]:
     """The socket of the site's journal; it hangs up on whatever it is asked."""
     monkeypatch.setattr(journal_socket, "FOLDER", tmp_path)
     made = Socket(journal_socket.path(site), lambda question: None)
@@ -89,11 +90,11 @@ def one_start(question: dict[str, Any]) -> object:
     return "what it said"
 
 
-def accounted(site: conf.Site) -> float:
+def accounted(site: config.Site) -> float:
     return site.accounted_marker.stat().st_mtime
 
 
-def test_a_journal_that_does_not_answer_is_asked_again(site: conf.Site, journal: Socket) -> None:
+def test_a_journal_that_does_not_answer_is_asked_again(site: config.Site, journal: Socket) -> None:
     before = accounted(site)
     starts.account_for(site)
     assert (accounted(site), Job.objects.count()) == (before, 0)
@@ -108,7 +109,7 @@ def test_a_journal_that_does_not_answer_is_asked_again(site: conf.Site, journal:
 
 
 def test_a_start_whose_end_is_not_to_be_known_now_is_not_taken_for_lost(
-    site: conf.Site, journal: Socket
+    site: config.Site, journal: Socket
 ) -> None:
     before = accounted(site)
     journal.answers = lambda question: one_start(question) if question["about"] == "starts" else None
@@ -117,7 +118,7 @@ def test_a_start_whose_end_is_not_to_be_known_now_is_not_taken_for_lost(
 
 
 def test_in_a_unit_the_socket_must_be_there(
-    site: conf.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: config.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it, the journal looks empty to a process of the site."""
     monkeypatch.setattr(journal_socket, "FOLDER", tmp_path)
@@ -132,7 +133,7 @@ def test_in_a_unit_the_socket_must_be_there(
     assert accounted(site) > before
 
 
-def test_a_lost_row_gets_the_end_that_the_journal_knows(site: conf.Site, journal: Socket) -> None:
+def test_a_lost_row_gets_the_end_that_the_journal_knows(site: config.Site, journal: Socket) -> None:
     journal.answers = one_start
     rule = JobRule.objects.get(name="started")
     row = {"host": host.host_name(), "boot_id": boot.boot_id(), "invocation_id": INVOCATION}

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from linod_systemd import clock, conf, export, store
+from linod_systemd import clock, export, store
 from linod_systemd.choices import CancelledBy
 from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.rule_start import Start
 from linod_systemd.rules import jitter, rules_file
+from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -254,7 +255,7 @@ def test_jitter_delays_every_answer_of_a_rule() -> None:
     made.add(Procedure("second", nothing, "daily", 1, run_after=("first",)))
     Tasks(made).setup()
     first, second = (JobRule.objects.get(name=name).stored() for name in ("first", "second"))
-    site = conf.this_site()
+    site = config.this_site()
     assert first.recurrence().delay == jitter.offset(site.name, "first", host.host_name(), 3600)
     assert second.recurrence() == first.recurrence()
     rules = rules_file.parse(export.wanted_text(site))

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from linod_systemd import reckon, render
-from linod_systemd.conf import Site
 from linod_systemd.rules.rule import Rule, RuleSet
+from linod_systemd.sites.config import Site
 from tests.unit.test_render import SITE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

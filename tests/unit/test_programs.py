@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import linod_systemd
-from linod_systemd import programs
+from linod_systemd.sites import programs
 
 PACKAGE = Path(linod_systemd.__file__).parent
 # Module → what it starts processes by, and why it is not programs.run().
 KNOWN = {
-    "programs.py": {"subprocess"},
+    "sites/programs.py": {"subprocess"},
     # As the site's user, by SITE.toml's python: in a pid namespace, where there is no PID 1 to ask.
     "held_process.py": {"subprocess"},
     # A process of the site's user, which becomes another python of the same user.

@@ -6,8 +6,9 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from linod_systemd import cli, conf, django_settings, generate, manual, run
+from linod_systemd import cli, django_settings, generate, manual, run
 from linod_systemd.demo import settings as demo_settings
+from linod_systemd.sites import config
 from tests.machine import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -90,4 +91,4 @@ def test_every_setting_is_in_the_table_and_none_else() -> None:
 def test_every_key_of_site_toml_is_described() -> None:
     described = section("### A site of your own")
     keys = set(re.findall(r"^([a-z_]+) = ", described, re.MULTILINE))
-    assert keys == {*conf.REQUIRED_KEYS, *conf.OPTIONAL_KEYS}
+    assert keys == {*config.REQUIRED_KEYS, *config.OPTIONAL_KEYS}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from linod_systemd import reckon, render
-from linod_systemd.conf import Site
 from linod_systemd.rules.rule import Rule
+from linod_systemd.sites.config import Site
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import trust
+from linod_systemd.sites import trust
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
 SHOP, OTHER = 4001, 4002

@@ -8,8 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from linod_systemd import cli, conf, output, store
+from linod_systemd import cli, output, store
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import config
 
 
 class Command(BaseCommand):
@@ -20,13 +21,13 @@ class Command(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         # The system checks of Django 6.1 open the database, which may lie in a folder of ours.
-        conf.ensure_directories(conf.this_site())
+        config.ensure_directories(config.this_site())
         return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
         from argparse import Namespace
 
-        site = conf.this_site()
+        site = config.this_site()
         parsed = Namespace(
             **{"json": False, "export": False, "verbose": False, "lines": True, **options}
         )  # bare: the lines of the status

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from linod_systemd import conf, export
+from linod_systemd import export
 from linod_systemd.clock import from_database, now
 from linod_systemd.job_store import JobStore
 from linod_systemd.procedures import Procedure
 from linod_systemd.rules.rule import Rule
+from linod_systemd.sites import config
 from linod_systemd.store import StoredRule
 
 from .models import Chore
@@ -35,7 +36,7 @@ class ChoreStore(JobStore):
     def _stored(self, chore: Chore) -> StoredRule:
         return StoredRule(
             rule=_plain(chore),
-            site=conf.this_site().name,
+            site=config.this_site().name,
             timezone=self.timezone,
             find=_find,
             row=chore,

@@ -8,9 +8,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import trust
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.rules.nearest import RuleCommands
+from linod_systemd.sites import trust
 
 HOMES = ("/home/", "/root/", "/run/user/")
 
@@ -74,7 +74,7 @@ class Site:
 
     @property
     def request_directory(self) -> Path:
-        """Requests to root's side, until that has taken them (request_folder.py).
+        """Requests to root's side, until that has taken them (sites/requests.py).
 
         Beside the state folder, /var/lib/linod/SITE.requests: in a folder of root's, so that the site cannot
         put a link in its place, which systemd's .path unit would follow.

@@ -8,15 +8,15 @@ import pwd
 import shlex
 import sys
 
-from linod_systemd import conf
 from linod_systemd.errors import ConfigurationError, RefusedSite
+from linod_systemd.sites import config
 
 PR_SET_NO_NEW_PRIVS = 38
 KEPT_VARIABLES = ("LINOD_ROOT", "LANG", "LC_ALL", "TERM", "COLUMNS", "TZ", "NO_COLOR")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def is_entered(site: conf.Site) -> bool:
+def is_entered(site: config.Site) -> bool:
     """Whether this process is the site's user already, under the site's python.
 
     :raises ConfigurationError: for a user that does not exist or that this one cannot become.
@@ -26,25 +26,25 @@ def is_entered(site: conf.Site) -> bool:
     account = account_of(site)
     if os.geteuid() not in (0, account.pw_uid):
         raise ConfigurationError(
-            f"the site {site.name!r} belongs to the user {site.user}, this is {conf.user_name()}",
+            f"the site {site.name!r} belongs to the user {site.user}, this is {config.user_name()}",
             f"run it as root, or by: sudo -u {shlex.quote(site.user)}",
         )
     same_python = os.path.abspath(sys.executable) == site.python
     return os.geteuid() == account.pw_uid and (same_python or os.environ.get("LINOD_SITE") == site.name)
 
 
-def account_of(site: conf.Site) -> pwd.struct_passwd:
+def account_of(site: config.Site) -> pwd.struct_passwd:
     """:raises RefusedSite: where the site's user does not exist."""
     try:
         return pwd.getpwnam(site.user)
     except KeyError:
         raise RefusedSite(
             f"the user {site.user!r} of the site {site.name!r} does not exist",
-            f"make it (useradd --system {site.user}), or correct {conf.site_file(site.name)}",
+            f"make it (useradd --system {site.user}), or correct {config.site_file(site.name)}",
         ) from None
 
 
-def plain_environment(site: conf.Site, account: pwd.struct_passwd) -> dict[str, str]:
+def plain_environment(site: config.Site, account: pwd.struct_passwd) -> dict[str, str]:
     """The environment for processes of the site: little of the caller's, nothing of its environment_file."""
     environment = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
     return environment | {
@@ -83,7 +83,7 @@ def read_environment_file(path: str) -> dict[str, str]:
     return values
 
 
-def make_directories(site: conf.Site, account: pwd.struct_passwd) -> None:
+def make_directories(site: config.Site, account: pwd.struct_passwd) -> None:
     """Make the site's own folders as StateDirectory= and LogsDirectory= do, for what runs before any unit.
 
     Their parents belong to root, so that no one can have put a link in their place.

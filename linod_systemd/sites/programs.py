@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from linod_systemd.errors import LinodError
-from linod_systemd.identity import PATH
+from linod_systemd.sites.site_user import PATH
 
 KEPT = (
     "HOME",

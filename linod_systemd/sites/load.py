@@ -9,12 +9,12 @@ import contextlib
 import os
 import sys
 
-from linod_systemd import conf
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.identity import read_environment_file
+from linod_systemd.sites import config
+from linod_systemd.sites.site_user import read_environment_file
 
 
-def add_own_environment(site: conf.Site) -> None:
+def add_own_environment(site: config.Site) -> None:
     """What its environment_file says, where that is not for systemd to read.
 
     :raises ConfigurationError: where it cannot be read.
@@ -23,12 +23,12 @@ def add_own_environment(site: conf.Site) -> None:
         os.environ.update(read_environment_file(site.environment_file))
 
 
-def load(site: conf.Site) -> None:
+def load(site: config.Site) -> None:
     """Set Django up for the site, in its directory.
 
     :raises ConfigurationError: where a folder, a file, its settings or an app cannot be used.
     """
-    conf.ensure_directories(site)
+    config.ensure_directories(site)
     add_own_environment(site)
     try:
         if "LINOD_BOOT_ID" not in os.environ:  # a unit has WorkingDirectory=
@@ -36,7 +36,7 @@ def load(site: conf.Site) -> None:
     except OSError as error:
         raise ConfigurationError(
             f"the directory {site.directory} of the site {site.name!r} cannot be entered ({error.strerror})",
-            f"make it, or correct {conf.site_file(site.name)}",
+            f"make it, or correct {config.site_file(site.name)}",
         ) from error
     if site.directory not in sys.path:
         sys.path.insert(0, site.directory)
@@ -54,7 +54,7 @@ def load(site: conf.Site) -> None:
     except Exception as error:
         raise ConfigurationError(
             f"the site {site.name!r} does not load ({type(error).__name__}: {error})",
-            conf.as_user(
+            config.as_user(
                 site,
                 f"DJANGO_SETTINGS_MODULE={site.settings}",
                 sys.executable,

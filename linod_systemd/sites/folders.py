@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from linod_systemd import conf
+from linod_systemd.sites import config
 
 PLAIN = re.compile(r"/[\w./+@ -]*")
 # Trees that belong to the system; a site of its own lies elsewhere (hier(7)).
@@ -28,7 +28,7 @@ SYSTEM = (
 )
 
 
-def problem_of(site: conf.Site, folder: str, others: Iterable[conf.Site]) -> str:
+def problem_of(site: config.Site, folder: str, others: Iterable[config.Site]) -> str:
     """The reason why a folder is not the site's to write into, to be said after “which”; or nothing.
 
     :param others: the other sites of this host.
@@ -57,12 +57,12 @@ def problem_of(site: conf.Site, folder: str, others: Iterable[conf.Site]) -> str
     return ""
 
 
-def holds_code(site: conf.Site, folder: str) -> bool:
+def holds_code(site: config.Site, folder: str) -> bool:
     """Whether who may write the folder could write code of the site, as far as SITE.toml tells."""
     return any(_is_within(place, folder) for place in (site.directory, os.path.dirname(site.python)))
 
 
-def _places(site: conf.Site) -> tuple[str, ...]:
+def _places(site: config.Site) -> tuple[str, ...]:
     return (site.directory, str(site.state_directory), str(site.log_directory))
 
 

@@ -12,9 +12,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-from linod_systemd import trust
 from linod_systemd.errors import ConfigurationError, RefusedSite
-from linod_systemd.layout import (
+from linod_systemd.sites import trust
+from linod_systemd.sites.site import (
     HOMES,
     Site,
     as_user,

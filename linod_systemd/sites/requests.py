@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linod_systemd.common import files
-from linod_systemd.conf import Site
+from linod_systemd.sites.config import Site
 
 EXPORT = "rules"  # look at rules.json
 RUN = "run-"  # start a rule's unit: its name is the text of the link
