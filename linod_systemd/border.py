@@ -70,7 +70,10 @@ def read_rules(site: config.Site) -> RuleSet | None:
     :raises RulesFileError: for a file that as a whole says nothing usable.
     """
     text = _as_user(site, _send_rules, site.rules_file)
-    return None if text is None else _of_site(site, rules_file.parse(text, str(site.rules_file), site.name))
+    if text is None:
+        return None
+    export = config.command(site.name, "export")
+    return _of_site(site, rules_file.parse(text, str(site.rules_file), export))
 
 
 def reckoned(
@@ -109,7 +112,7 @@ def _taken(site: config.Site, text: str, source: str) -> Reckoned:
     unusable = f"what was reckoned from {source} is unusable"
     try:
         answer = json.loads(text)
-        rules = _of_site(site, rules_file.parse(answer["rules"], source, site.name))
+        rules = _of_site(site, rules_file.parse(answer["rules"], source, config.command(site.name, "export")))
         timings = {name: _timing(*values) for name, values in answer["timings"].items()}
         refused = [
             RefusedRule(str(message)[:1000], str(remedy)[:200]) for message, remedy in answer["refused"]

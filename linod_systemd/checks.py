@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from linod_systemd.procedures import Procedures
-from linod_systemd.rules import run_after
+from linod_systemd.rules import ordering
 from linod_systemd.sites import config
 
 
@@ -35,11 +35,11 @@ def check_sqlite(app_configs: Any, **_: Any) -> list[CheckMessage]:
 @register()
 def check_run_after(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """``run_after`` names procedures that exist, and in no circle."""
-    circle = run_after.circle({procedure.name: procedure.run_after for procedure in Procedures})
+    circle = ordering.circle({procedure.name: procedure.run_after for procedure in Procedures})
     if circle:
         return [
             Error(
-                f"The procedures run after each other in a circle: {run_after.in_words(circle)}.",
+                f"The procedures run after each other in a circle: {ordering.in_words(circle)}.",
                 hint="Take one of the names out of the run_after of its decorator.",
                 id="linod_systemd.E002",
             )

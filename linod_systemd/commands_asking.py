@@ -17,9 +17,8 @@ def run(site: config.Site, options: argparse.Namespace) -> int:
     rule = find_rule(options.rule)
     running.check(site, rule.name)
     store.current().ask(rule.name)
-    say(
-        f"{rule.name}: asked for; it is started by systemd. See: {config.command(site.name, 'jobs', rule.name)}"
-    )
+    jobs = config.command(site.name, "jobs", rule.name)
+    say(f"{rule.name}: asked for; it is started by systemd. See: {jobs}")
     return 0
 
 

@@ -16,7 +16,7 @@ from linod_systemd.rules import rules_file
 from linod_systemd.rules.explain import explain
 from linod_systemd.rules.nearest import no_such_rule
 from linod_systemd.rules.rule import Rule
-from linod_systemd.sites import site as site_
+from linod_systemd.sites import config
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _why_never(asked: Asked, now: datetime) -> str:
     if rule.every_unit == "never":
         return "never due by itself"
     if rule.cancelled:
-        return f"nothing due: it is cancelled; again: {site_.command(asked.site, 'enable', rule.name)}"
+        return f"nothing due: it is cancelled; again: {config.command(asked.site, 'enable', rule.name)}"
     end = recurrence.anchor if rule.every_unit == "once" else recurrence.last
     if end is None or end > recurrence.end_of_time:
         return f"nothing due: time is counted to the year {recurrence.end_of_time.year}"

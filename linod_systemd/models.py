@@ -19,7 +19,7 @@ from linod_systemd.job import Job
 from linod_systemd.pause import Pause
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceError
-from linod_systemd.rules import run_after as run_after_
+from linod_systemd.rules import ordering
 from linod_systemd.rules.rule import Rule
 from linod_systemd.rules.validate import check_rule
 from linod_systemd.sites import config
@@ -161,7 +161,7 @@ class JobRule(models.Model):
     objects: ClassVar[Any] = JobRuleQuerySet.as_manager()
 
     class Meta:
-        run_after_ = ("seqno", "pk")
+        ordering = ("seqno", "pk")
         base_manager_name = "objects"
         permissions = (
             ("run_jobrule", "Can run a job rule now"),
@@ -250,8 +250,8 @@ class JobRule(models.Model):
         for name in self.run_after:
             if name not in run_after:
                 raise ValidationError({"run_after": f"no rule is named {name!r}"})
-        if circle := run_after_.circle(run_after):
-            raise ValidationError({"run_after": f"a circle: {run_after_.in_words(circle)}"})
+        if circle := ordering.circle(run_after):
+            raise ValidationError({"run_after": f"a circle: {ordering.in_words(circle)}"})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self.cancelled:

@@ -70,11 +70,13 @@ def tell_recovery(job: Job) -> None:
     told = _last_told(job.rule_name)
     if told is None or told.status not in BAD_ENDS:
         return
+    site = config.this_site().name
+    jobs = config.command(site, "jobs", job.rule_name)
     subject = f"{job.rule_name} has recovered on {job.host}"
     text = (
-        f"The rule {job.rule_name} of site {config.this_site().name} has succeeded again, at "
+        f"The rule {job.rule_name} of site {site} has succeeded again, at "
         f"{local(clock.from_database(job.start_datetime))}. It had {told.status} with job #{told.pk}: "
-        f"{told.reason}\n\nTo look further:\n  {config.command(config.this_site().name, 'jobs', job.rule_name)}\n"
+        f"{told.reason}\n\nTo look further:\n  {jobs}\n"
     )
     if mail(subject, text):
         _note(job, "recovered")

@@ -25,7 +25,7 @@ def surroundings() -> dict[str, Any]:
     from django.db import connections
 
     from linod_systemd import database
-    from linod_systemd.sites import config as config_
+    from linod_systemd.sites import config as site_config
 
     if not apps.is_installed("linod_systemd"):
         raise SystemExit(
@@ -33,7 +33,7 @@ def surroundings() -> dict[str, Any]:
         )
     to_migrate = ""
     try:
-        with database.reachable(config_.this_site()):
+        with database.reachable(site_config.this_site()):
             apps.get_model("linod_systemd", "JobRule").objects.exists()
     except database.NotMigrated as error:
         to_migrate = error.message

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
-from linod_systemd.rules import run_after
+from linod_systemd.rules import ordering
 from linod_systemd.rules.rule import Rule, RuleSet
 from linod_systemd.rules.validate import check_rule
-from linod_systemd.sites import site as site_
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -72,15 +71,15 @@ def site_of(path: Path) -> str:
     return read(path).site
 
 
-def parse(text: str, source: str = "rules.json", site_name: str = "") -> RuleSet:
+def parse(text: str, source: str = "rules.json", export: str = "linod export") -> RuleSet:
     """Read and judge a rules.json.
 
     :param source: what to call it in errors.
-    :param site_name: the site that a remedy is to name, where that is known.
+    :param export: the command, as a person types it, that writes the file anew.
     :raises RulesFileError: where the whole is unusable: cut off, another version, no list of rules.
         A single bad rule is told in ``refused``.
     """
-    again = f"write it anew: {site_.command(site_name, 'export')}"
+    again = f"write it anew: {export}"
     document = _document(text, source, again)
     site, timezone = document.get("site"), document.get("timezone", "UTC")
     if not isinstance(site, str) or not isinstance(timezone, str):
@@ -114,10 +113,10 @@ def parse(text: str, source: str = "rules.json", site_name: str = "") -> RuleSet
 
 def _take_out_circles(rules: dict[str, Rule]) -> Iterator[RefusedRule]:
     """Of rules that run after each other in a circle none can go first."""
-    for name, way in run_after.in_circles({rule.name: rule.run_after for rule in rules.values()}).items():
+    for name, way in ordering.in_circles({rule.name: rule.run_after for rule in rules.values()}).items():
         del rules[name]
         yield RefusedRule(
-            f"rule {name!r} is in a circle: {run_after.in_words(way)}", "correct run_after of one"
+            f"rule {name!r} is in a circle: {ordering.in_words(way)}", "correct run_after of one"
         )
 
 

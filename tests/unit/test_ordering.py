@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from linod_systemd.rules import run_after as run_after_
-from linod_systemd.rules.run_after import circle, in_words
+from linod_systemd.rules import ordering
+from linod_systemd.rules.ordering import circle, in_words
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_circle_in_words() -> None:
 
 
 def test_all_that_are_in_circles_are_found_at_once() -> None:
-    found = run_after_.in_circles(
+    found = ordering.in_circles(
         {"a": ["b"], "b": ["a"], "c": ["a"], "d": [], "e": ["d"], "x": ["y"], "y": ["z"], "z": ["x", "a"]}
     )
     assert set(found) == {"a", "b", "x", "y", "z"}
@@ -38,4 +38,4 @@ def test_all_that_are_in_circles_are_found_at_once() -> None:
 
 def test_ten_thousand_circles_are_no_more_than_one() -> None:
     many = {f"{number}{side}": [f"{number}{other}"] for number in range(5000) for side, other in ("ab", "ba")}
-    assert len(run_after_.in_circles(many)) == 10_000
+    assert len(ordering.in_circles(many)) == 10_000
