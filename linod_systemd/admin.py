@@ -25,8 +25,8 @@ from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
 from linod_systemd.sites import config
+from linod_systemd.systemd.unit_health import Trouble
 from linod_systemd.tasks import Tasks
-from linod_systemd.unit_health import Trouble
 
 __all__ = ["JobAdmin", "JobRuleAdmin"]
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from linod_systemd import systemd
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError
 from linod_systemd.plan import Installed, Plan
+from linod_systemd.systemd import systemctl
 
 AHEAD = timedelta(seconds=60)  # more than passes from an elapse to the question
 
@@ -67,8 +67,8 @@ def apply(
     try:
         _sweep(directory, site)
         if live:
-            stopped += [name for name in relisted if systemd.has_elapsed(name, per_user=per_user)]
-            if systemd.inactive(stopped, per_user=per_user):
+            stopped += [name for name in relisted if systemctl.has_elapsed(name, per_user=per_user)]
+            if systemctl.inactive(stopped, per_user=per_user):
                 stopped = []
         shortened = _shortened(plan, stopped) if live else {}
         texts = {directory / name: text for name, text in _ends(plan, shortened).items()}
@@ -77,9 +77,9 @@ def apply(
         with files.staged(texts, owner=site) as put:
             _stop(directory, site, shortened, stopped, per_user)
             if live and holding:
-                systemd.systemctl("stop", "--", *holding, check=False)
+                systemctl.systemctl("stop", "--", *holding, check=False)
             if live and removed:
-                systemd.systemctl("reset-failed", "--", *removed, per_user=per_user, check=False)
+                systemctl.systemctl("reset-failed", "--", *removed, per_user=per_user, check=False)
             for name in {*fresh, *restarted, *removed}:
                 # A timer that begins anew has no past to make up for.
                 stamp_file(name, per_user=per_user).unlink(missing_ok=True)
@@ -109,11 +109,11 @@ def leave_the_future(pattern: str, now: datetime, *, per_user: bool) -> list[str
 
     :raises SystemdError: where systemd does not answer.
     """
-    found = systemd.triggered_after(now + AHEAD, pattern, per_user=per_user)
+    found = systemctl.triggered_after(now + AHEAD, pattern, per_user=per_user)
     for name in found:
         stamp_file(name, per_user=per_user).unlink(missing_ok=True)
     if found:
-        systemd.systemctl("restart", "--", *found, per_user=per_user)
+        systemctl.systemctl("restart", "--", *found, per_user=per_user)
     return found
 
 
@@ -167,8 +167,8 @@ def _stop(directory: Path, site: str, shortened: Mapping[str, str], units: list[
         return
     for name, text in shortened.items():
         files.write_atomically(directory / name, text, owner=site)
-    systemd.daemon_reload(per_user=per_user)
-    systemd.systemctl("stop", "--", *units, per_user=per_user)
+    systemctl.daemon_reload(per_user=per_user)
+    systemctl.systemctl("stop", "--", *units, per_user=per_user)
 
 
 def _remove_empty(folder: Path) -> None:

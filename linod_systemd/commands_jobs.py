@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import clock, output, site_journal, store
+from linod_systemd import clock, output, store
 from linod_systemd.choices import Status, Trigger
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import NoSuchRule
@@ -20,6 +20,7 @@ from linod_systemd.lookup import find_rule
 from linod_systemd.outlook import local, site_time
 from linod_systemd.output import print_table, say
 from linod_systemd.sites import config
+from linod_systemd.systemd import journal_client
 
 LOOK_SECONDS = 1.0  # until --follow looks again
 OVERLAP = timedelta(seconds=10)
@@ -128,7 +129,7 @@ def show(site: config.Site, options: argparse.Namespace) -> int:
     if job is None:
         raise NoSuchRule(f"there is no job #{options.job}", f"see: {config.command(site.name, 'jobs')}")
     values = _job_as_json(job)
-    values["printed"] = site_journal.printed_of_invocation(job.invocation_id) if job.invocation_id else ""
+    values["printed"] = journal_client.printed_of_invocation(job.invocation_id) if job.invocation_id else ""
     if options.json:
         output.give_json(values)
         return 0

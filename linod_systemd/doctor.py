@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import output, site_process, site_versions, systemd, unit_health
-from linod_systemd.bus import Bus, BusError
+from linod_systemd import output, site_process, site_versions
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
 from linod_systemd.site_process import Answer
 from linod_systemd.sites import config, folders, programs, site_user
 from linod_systemd.sites.config import Site
-from linod_systemd.unit_health import TARGET, Trouble
+from linod_systemd.systemd import systemctl, unit_health
+from linod_systemd.systemd.dbus import Bus, BusError
+from linod_systemd.systemd.unit_health import TARGET, Trouble
 
 MOST_SAID = 100  # lines of a site
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
@@ -102,21 +103,21 @@ def _own_site(name: str | None) -> Site | None:
 
 
 def _host(*, per_user: bool) -> Iterator[Finding]:
-    runs = systemd.is_running()
+    runs = systemctl.is_running()
     yield _well("", "systemd is PID 1", runs, "boot this host with systemd, or use: linod simulate")
     if not runs:
         return
-    said = systemd.run(["systemctl", "--version"]).split()
+    said = systemctl.run(["systemctl", "--version"]).split()
     number = int(said[1]) if len(said) > 1 and said[1].isdigit() else 0
     yield _well("", f"systemd is {number}", number >= 252, "upgrade: 252 is needed")
     remedy = "boot without systemd.unified_cgroup_hierarchy=0"
     yield _well("", "control groups are of version 2", CGROUP_2.exists(), remedy)
-    synchronised = systemd.run(
+    synchronised = systemctl.run(
         ["timedatectl", "show", "-p", "NTPSynchronized", "--value"], check=False
     ).strip()
     yield _well("", "the clock is synchronised", synchronised == "yes", _clock_remedy())
     if per_user:
-        lives = systemd.systemctl("is-system-running", per_user=True, check=False).strip() not in NO_MANAGER
+        lives = systemctl.systemctl("is-system-running", per_user=True, check=False).strip() not in NO_MANAGER
         yield _well("", "your own systemd answers", lives, "log in with a session of your own, as by ssh")
         if not lives:
             return
@@ -125,26 +126,26 @@ def _host(*, per_user: bool) -> Iterator[Finding]:
                 yield Finding("", "your own bus answers", True)
         except BusError as error:
             yield Finding("", f"jobs run cold, as {error.message}", False, error.remedy)
-        linger = systemd.run(
+        linger = systemctl.run(
             ["loginctl", "show-user", config.user_name(), "-P", "Linger"], check=False
         ).strip()
         what = "your jobs go on while you are not logged in"
         yield _well("", what, linger == "yes", _linger_remedy())
-    state = systemd.properties(TARGET, ["ActiveState"], per_user=per_user).get("ActiveState")
+    state = systemctl.properties(TARGET, ["ActiveState"], per_user=per_user).get("ActiveState")
     remedy = f"systemctl {'--user ' if per_user else ''}enable --now {TARGET}"
     yield _well("", f"{TARGET} is active", state == "active", remedy)
 
 
 def _clock_remedy() -> str:
     """timedatectl(1) needs a service that sets the clock, which a minimal Debian has not."""
-    units = systemd.systemctl("list-unit-files", "--no-legend", *TIME_UNITS, check=False)
+    units = systemctl.systemctl("list-unit-files", "--no-legend", *TIME_UNITS, check=False)
     return "timedatectl set-ntp true" if units.strip() else "apt install systemd-timesyncd"
 
 
 def _linger_remedy() -> str:
     """A user may turn it on, if polkit runs; else root does."""
     user = shlex.quote(config.user_name())
-    has_polkit = systemd.systemctl("list-unit-files", "--no-legend", "polkit.service", check=False).strip()
+    has_polkit = systemctl.systemctl("list-unit-files", "--no-legend", "polkit.service", check=False).strip()
     return "loginctl enable-linger" if has_polkit else f"as root: loginctl enable-linger {user}"
 
 
@@ -211,10 +212,10 @@ def _database(site: Site) -> Iterator[Finding]:
 def _health(site: Site) -> Iterator[Finding]:
     """Whether the unit files are as generated; then what systemd makes of them, by the one judgement of that;
     then what the site says of its rules."""
-    if systemd.is_running() and _may_see(site):
+    if systemctl.is_running() and _may_see(site):
         yield _generated(site)
     troubles = unit_health.of_site(site)
-    if systemd.is_running():
+    if systemctl.is_running():
         yield from _units(site, troubles)
     if _may_see(site):
         yield from _rules(site, [trouble.what for trouble in troubles])
@@ -229,7 +230,7 @@ def _units(site: Site, troubles: Sequence[Trouble]) -> Iterator[Finding]:
     yield Finding(site.name, f"its {len(unit_health.upheld_timers(site))} timers are active", True)
     if site.supervisor:
         unit = unit_names.supervisor(site.name)
-        said = systemd.properties(unit, ["StatusText"], per_user=not site.configured).get("StatusText", "")
+        said = systemctl.properties(unit, ["StatusText"], per_user=not site.configured).get("StatusText", "")
         yield Finding(site.name, f"its supervisor is alive ({said})", True)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from linod_systemd import site_journal, systemd
 from linod_systemd.choices import STOP_REASONS, Status
 from linod_systemd.common import unit_names
 from linod_systemd.sites import config
+from linod_systemd.systemd import journal_client, systemctl
 
 PATIENCE = 2.0  # seconds for PID 1's own last line to reach the journal
 LAST_LINES = ("Failed with result", "Deactivated successfully")
@@ -78,9 +78,9 @@ def last_known(site: config.Site, rule: str, invocation_id: str) -> dict[str, st
     unit = unit_names.service(site.unit_prefix, rule)
     names = ("InvocationID", "ActiveState", "Result", "ExecMainCode", "ExecMainStatus")
     for per_user in (False, True):
-        if not systemd.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
+        if not systemctl.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
             continue
-        shown = systemd.properties(unit, names, per_user=per_user)
+        shown = systemctl.properties(unit, names, per_user=per_user)
         if shown.get("InvocationID") != invocation_id:
             continue
         if shown["ActiveState"] not in ("inactive", "failed"):
@@ -95,7 +95,7 @@ def from_journal(invocation_id: str) -> dict[str, str]:
 
     :raises JournalAway: where it does not answer.
     """
-    said = site_journal.end_of_invocation(invocation_id)
+    said = journal_client.end_of_invocation(invocation_id)
     if "UNIT_RESULT" not in said:
         return {}
     code, status = said.get("EXIT_CODE", "exited"), said.get("EXIT_STATUS", "0")
@@ -118,7 +118,7 @@ def complete_text(invocation_id: str) -> str:
     """What an invocation that has ended logged, once PID 1's line about its end is there, too."""
     deadline = time.monotonic() + PATIENCE
     while invocation_id:
-        text = site_journal.text_of_invocation(invocation_id)
+        text = journal_client.text_of_invocation(invocation_id)
         if any(line in text for line in LAST_LINES) or time.monotonic() > deadline:
             return text
         time.sleep(0.1)

@@ -12,11 +12,8 @@ from django.db import IntegrityError, close_old_connections
 
 from linod_systemd import (
     attempt,
-    boot,
-    cgroup,
     clock,
     database,
-    invocation,
     joblog,
     lookup,
     missed,
@@ -27,14 +24,11 @@ from linod_systemd import (
     slot,
     store,
 )
-from linod_systemd.cgroup import Usage
 from linod_systemd.choices import Status, Trigger
 from linod_systemd.common import host
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.invocation import Invocation
 from linod_systemd.job import Job
-from linod_systemd.notify import Notifier
 from linod_systemd.outcome import Outcome
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
@@ -44,6 +38,10 @@ from linod_systemd.running import Claimed
 from linod_systemd.sites import config
 from linod_systemd.slot import Past
 from linod_systemd.store import Run, StoredRule
+from linod_systemd.systemd import boot, cgroup, invocation
+from linod_systemd.systemd.cgroup import Usage
+from linod_systemd.systemd.invocation import Invocation
+from linod_systemd.systemd.notify import Notifier
 
 logger = logging.getLogger("linod.execute")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import apply, border, locks, plan, render, sources, systemd, wanted
+from linod_systemd import apply, border, locks, plan, render, sources, wanted
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
@@ -26,6 +26,7 @@ from linod_systemd.plan import Plan
 from linod_systemd.reckon import Reckoned
 from linod_systemd.sites import config, trust
 from linod_systemd.sites.requests import Taken
+from linod_systemd.systemd import systemctl
 from linod_systemd.wanted import SiteUnits
 
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
@@ -100,7 +101,7 @@ def generate(options: argparse.Namespace) -> int:
     """
     per_user = options.user or os.geteuid() != 0
     directory = options.output or unit_directory(per_user)
-    live = options.output is None and systemd.reads(directory, per_user=per_user)
+    live = options.output is None and systemctl.reads(directory, per_user=per_user)
     run = Run(directory, per_user, live, writes=not options.check, shows=options.diff)
     if options.rules is not None:
         site = sources.site_of_file(options.rules, options.site)
@@ -146,7 +147,7 @@ def _complain(what: object) -> None:
 def _start(units: Iterable[str], per_user: bool) -> None:
     for unit in units:
         try:
-            systemd.systemctl("start", "--no-block", "--", unit, per_user=per_user)
+            systemctl.systemctl("start", "--no-block", "--", unit, per_user=per_user)
             print(f"started {unit}")
         except LinodError as error:
             _complain(error)
@@ -176,7 +177,7 @@ def _generate(
     # One that was killed between its last file and its reload left nothing to do but that.
     if options.apply and (not run.is_empty or _needs_reload(run, sites)):
         with run.pace.reload(run.directory) if run.pace else nullcontext():
-            systemd.daemon_reload(per_user=run.per_user)
+            systemctl.daemon_reload(per_user=run.per_user)
     if options.apply and os.environ.get("TRIGGER_UNIT", "").endswith(".timer"):  # it elapses with a new clock
         for site in sites:
             _leave_the_future(site, run.per_user)
@@ -188,7 +189,7 @@ def _generate(
 def _needs_reload(run: Run, sites: Iterable[config.Site]) -> bool:
     """Whether files of these sites were changed since PID 1 read them."""
     patterns = [pattern for site in sites for pattern in (f"{site.unit_prefix}*", f"linod*@{site.name}.*")]
-    return systemd.needs_reload(*patterns, per_user=run.per_user)
+    return systemctl.needs_reload(*patterns, per_user=run.per_user)
 
 
 def _one_site(run: Run, site: config.Site, file: Path | None) -> None:
@@ -222,13 +223,13 @@ def _drop_what_systemd_refuses(run: Run, units: SiteUnits, installed: plan.Insta
     :raises SystemdError: where something else of the site is not taken.
     """
     while todo := plan.compute(units.files, installed, [units.site.name]).write:
-        complaints = systemd.verify(todo, run.directory, per_user=run.per_user)
+        complaints = systemctl.verify(todo, run.directory, per_user=run.per_user)
         if complaints is None:
             _complain("not verified, systemd-analyze is not installed")
         if not complaints:
             return
         if not any([units.drop_blamed(complaint) for complaint in complaints]):
-            raise systemd.SystemdError(
+            raise systemctl.SystemdError(
                 f"site {units.site.name}: systemd-analyze verify says: {complaints[0]:.500}",
                 "nothing of this site was written: correct SITE.toml or its rules",
             )

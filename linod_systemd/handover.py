@@ -13,8 +13,8 @@ import socket
 import sys
 import tempfile
 
-from linod_systemd.notify import Notifier
 from linod_systemd.sites import config
+from linod_systemd.systemd.notify import Notifier
 
 VARIABLE = "LINOD_HANDOVER"
 DESCRIPTOR = 3

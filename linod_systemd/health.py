@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, consequences, django_settings, missed, outlook, pause, store, unit_health
+from linod_systemd import clock, consequences, django_settings, missed, outlook, pause, store
 from linod_systemd.choices import CancelledBy, Status
 from linod_systemd.outlook import local
 from linod_systemd.pause import Pause
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.sites import config
 from linod_systemd.store import StoredRule
-from linod_systemd.unit_health import Trouble
+from linod_systemd.systemd import unit_health
+from linod_systemd.systemd.unit_health import Trouble
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from linod_systemd.bus import Bus
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config, site_user
+from linod_systemd.systemd.dbus import Bus
 
 EXITED = 1  # CLD_EXITED of waitid(2): ExecMainCode of a process that was not killed
 ENDED = ("inactive", "failed")

@@ -25,13 +25,13 @@ from linod_systemd import (
     slot,
     starts,
     store,
-    systemd,
 )
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.report import Report
 from linod_systemd.sites import config, requests
 from linod_systemd.store import StoredRule
+from linod_systemd.systemd import systemctl
 from linod_systemd.tasks import Tasks
 
 logger = logging.getLogger("linod.supervisor")
@@ -106,7 +106,7 @@ def _was_started_since(site: config.Site, rule: StoredRule, asked: datetime) -> 
     last = store.current().jobs(rule.name).last_start()
     if last is None or last < asked:
         unit = unit_names.service(site.unit_prefix, rule.name)
-        last = systemd.timestamp(unit, "InactiveExitTimestamp") if systemd.is_running() else None
+        last = systemctl.timestamp(unit, "InactiveExitTimestamp") if systemctl.is_running() else None
     return last is not None and last >= asked
 
 

@@ -11,13 +11,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import apply, generate, locks, plan, site_process, systemd, unit_health
+from linod_systemd import apply, generate, locks, plan, site_process
 from linod_systemd.common import files, unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.output import agrees, say
 from linod_systemd.sites import config, folders, trust
-from linod_systemd.unit_health import Trouble
+from linod_systemd.systemd import systemctl, unit_health
+from linod_systemd.systemd.unit_health import Trouble
 
 VENVS = ("env", "venv", ".venv")
 START_SECONDS = 90.0
@@ -74,7 +75,7 @@ def uninstall(options: argparse.Namespace) -> int:
 
 def _remove_units(name: str) -> None:
     """What starts jobs goes first; then the jobs end, and what records their end; then the rest goes."""
-    directory, live = generate.unit_directory(per_user=False), systemd.is_running()
+    directory, live = generate.unit_directory(per_user=False), systemctl.is_running()
     with locks.of_site(name, directory):
         installed = plan.read_installed(directory)
         ours = plan.compute({}, installed, [name]).remove
@@ -83,29 +84,29 @@ def _remove_units(name: str) -> None:
         kept = {unit: installed.ours[unit] for unit in [*services, *held]}
         apply.apply(plan.compute(kept, installed, [name]), directory, name, live=live, per_user=False)
         if live:
-            systemd.daemon_reload()
+            systemctl.daemon_reload()
             _end_jobs(name, [unit for unit in services if "@." not in unit])
         rest = plan.compute({}, plan.read_installed(directory), [name])
         apply.apply(rest, directory, name, live=live, per_user=False)
     if live:
-        systemd.daemon_reload()
+        systemctl.daemon_reload()
     print(f"{directory}: the units of {name} are removed")
 
 
 def _end_jobs(name: str, services: list[str]) -> None:
     if services:
-        systemd.systemctl("stop", "--no-block", "--", *services, check=False)
+        systemctl.systemctl("stop", "--no-block", "--", *services, check=False)
     deadline = time.monotonic() + END_SECONDS
-    while not systemd.inactive(services) and time.monotonic() < deadline:
+    while not systemctl.inactive(services) and time.monotonic() < deadline:
         time.sleep(0.2)
-    if not systemd.inactive(services):  # a job may be deaf to being stopped
-        systemd.systemctl("kill", "--signal=KILL", "--", *services, check=False)
+    if not systemctl.inactive(services):  # a job may be deaf to being stopped
+        systemctl.systemctl("kill", "--signal=KILL", "--", *services, check=False)
     recorders = [f"linod-failure-{name}@*", f"linod-ended-{name}@*"]
     listing = ("list-units", "--plain", "--no-legend", "--state=active,activating,deactivating", "--")
     deadline = time.monotonic() + END_SECONDS
-    while systemd.systemctl(*listing, *recorders) and time.monotonic() < deadline:
+    while systemctl.systemctl(*listing, *recorders) and time.monotonic() < deadline:
         time.sleep(0.2)
-    systemd.systemctl("reset-failed", "--", *recorders, check=False)
+    systemctl.systemctl("reset-failed", "--", *recorders, check=False)
 
 
 def _need_root(command: str) -> None:
@@ -246,14 +247,16 @@ def _toml(values: dict[str, Any]) -> str:
 
 def _start(site: config.Site) -> int:
     code = generate.main(["--site", site.name])
-    if not systemd.is_running():
+    if not systemctl.is_running():
         say(f"systemd is not PID 1 here: on its machine, systemctl daemon-reload starts {site.name}")
         return code
-    systemd.daemon_reload()
-    systemd.systemctl("enable", "--quiet", "--now", "linod.target")
+    systemctl.daemon_reload()
+    systemctl.systemctl("enable", "--quiet", "--now", "linod.target")
     supervisor = unit_names.supervisor(site.name)
     deadline = time.monotonic() + START_SECONDS
-    while site.supervisor and systemd.properties(supervisor, ["ActiveState"]).get("ActiveState") != "active":
+    while (
+        site.supervisor and systemctl.properties(supervisor, ["ActiveState"]).get("ActiveState") != "active"
+    ):
         if time.monotonic() > deadline:
             raise ConfigurationError(f"{supervisor} does not start", f"see: journalctl -u {supervisor}")
         time.sleep(0.2)

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import django_settings, journal, store
+from linod_systemd import django_settings, store
 from linod_systemd.capture import Capture
 from linod_systemd.common.logfile import LinoLogHandler
 from linod_systemd.common.text import visible
 from linod_systemd.job import Job
 from linod_systemd.sites import config
+from linod_systemd.systemd import journal
 
 
 @contextlib.contextmanager

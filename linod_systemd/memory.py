@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psutil
 
-from linod_systemd import systemd
 from linod_systemd.common import files, unit_names
 from linod_systemd.sites import config
+from linod_systemd.systemd import systemctl
 
 MIB = 2**20
 
@@ -26,7 +26,7 @@ def slice_in_words(site: config.Site) -> str:
     Example: ``linod-shop.slice: memory 93.1 MiB (at most 123.0 MiB); tasks 2 (at most 9); CPU weight 100``.
     """
     names = ("MemoryCurrent", "MemoryMax", "TasksCurrent", "TasksMax", "CPUWeight", "ActiveState")
-    shown = systemd.properties(site.slice, names) if systemd.is_running() else {}
+    shown = systemctl.properties(site.slice, names) if systemctl.is_running() else {}
     if shown.get("ActiveState") != "active":
         return f"{site.slice} does not run: none of its processes does"
     memory, limit = (_size(shown.get(name, "")) for name in ("MemoryCurrent", "MemoryMax"))
@@ -51,7 +51,7 @@ def _size(text: str) -> str:
 def in_words(site: config.Site) -> str:
     """A line for people: the supervisor's share of memory (PSS, smaps(5)), and what a job adds to it."""
     unit = unit_names.supervisor(site.name)
-    shown = systemd.properties(unit, ["MainPID"]) if systemd.is_running() else {}
+    shown = systemctl.properties(unit, ["MainPID"]) if systemctl.is_running() else {}
     process = int(shown.get("MainPID", "0"))
     if process == 0:
         return f"{unit} does not run: jobs start cold"

@@ -14,11 +14,12 @@ from itertools import islice, takewhile
 from django.apps import apps
 from django.db import transaction
 
-from linod_systemd import boot, clock, store
+from linod_systemd import clock, store
 from linod_systemd.choices import CancelledBy, Status, Trigger
 from linod_systemd.common import host
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.store import StoredRule
+from linod_systemd.systemd import boot
 
 OFF = "the host was off, or its timer not running"
 SETTLING = timedelta(seconds=30)  # in which a new or edited rule reaches its timer

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from linod_systemd import ending, spool
 from linod_systemd.errors import LinodError
-from linod_systemd.site_journal import JournalAway
 from linod_systemd.sites import config, load
+from linod_systemd.systemd.journal_client import JournalAway
 
 
 def record_end(site: config.Site, rule: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linod_systemd.cgroup import Usage
 from linod_systemd.choices import Status
+from linod_systemd.systemd.cgroup import Usage
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from linod_systemd import boot, store, systemd
+from linod_systemd import store
 from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
 from linod_systemd.common import host, unit_names
 from linod_systemd.job import Job
 from linod_systemd.sites import config
 from linod_systemd.store import StoredRule
+from linod_systemd.systemd import boot, systemctl
 
 logger = logging.getLogger("linod.owed")
 
@@ -57,7 +58,7 @@ def request(site: config.Site) -> None:
         if plain.cancelled or plain.every_unit == "never" or not plain.makes_up or not _is_owed(rule):
             continue
         unit = unit_names.service(site.unit_prefix, rule.name)
-        if systemd.is_running() and systemd.timestamp(unit, "InactiveExitTimestamp") is None:
+        if systemctl.is_running() and systemctl.timestamp(unit, "InactiveExitTimestamp") is None:
             logger.info("%s: is run again, as the machine went down", rule.name)
             store.current().ask(rule.name)
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import boot, cgroup, database, execute, sandbox, store
-from linod_systemd.bus import Bus, BusError
+from linod_systemd import database, execute, sandbox, store
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 from linod_systemd.sites import config
+from linod_systemd.systemd import boot, cgroup
+from linod_systemd.systemd.dbus import Bus, BusError
 
 __all__ = ["execute", "fork_server"]  # which is imported for the jobs
 

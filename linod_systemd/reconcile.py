@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import boot, consequences, database, record_end, running, spool, store
+from linod_systemd import consequences, database, record_end, running, spool, store
 from linod_systemd.choices import BAD_ENDS, Status
 from linod_systemd.common import host
 from linod_systemd.job import Job
 from linod_systemd.sites import config
+from linod_systemd.systemd import boot
 
 logger = logging.getLogger("linod.reconcile")
 

@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import boot, clock, consequences, ending, site_journal, slot, store, systemd
+from linod_systemd import clock, consequences, ending, slot, store
 from linod_systemd.choices import Status, StopReason, Trigger
 from linod_systemd.common import host, unit_names
 from linod_systemd.job import Job
-from linod_systemd.site_journal import JournalAway
 from linod_systemd.sites import config
+from linod_systemd.systemd import boot, journal_client, systemctl
+from linod_systemd.systemd.journal_client import JournalAway
 
 logger = logging.getLogger("linod.record_end")
 
@@ -44,10 +45,10 @@ def lose(site: config.Site, job: Job) -> bool:
 def _logged(site: config.Site, job: Job) -> str:
     """What the journal has of a job, for its message."""
     if not job.invocation_id:
-        return site_journal.text_of_job(site.name, job.pk)
+        return journal_client.text_of_job(site.name, job.pk)
     # The attempts of one invocation are told apart by time; the first has what came before it, too.
     since = clock.from_database(job.start_datetime) if job.attempt > 1 else None
-    return site_journal.text_of_invocation(job.invocation_id, since)
+    return journal_client.text_of_invocation(job.invocation_id, since)
 
 
 def record(
@@ -126,13 +127,13 @@ def _trigger(site: config.Site, rule: str, invocation_id: str) -> Trigger:
     if stored is not None and stored.requested_at is not None:
         return Trigger.MANUAL
     unit, per_user = unit_names.service(site.unit_prefix, rule), not site.configured
-    if not systemd.is_running():
+    if not systemctl.is_running():
         return Trigger.TIMER
-    if systemd.properties(unit, ["InvocationID"], per_user=per_user).get("InvocationID") != invocation_id:
+    if systemctl.properties(unit, ["InvocationID"], per_user=per_user).get("InvocationID") != invocation_id:
         return Trigger.TIMER
-    began = systemd.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
+    began = systemctl.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
     timer = unit_names.timer(site.unit_prefix, rule)
-    elapsed = systemd.timestamp(timer, "LastTriggerUSec", per_user=per_user)
+    elapsed = systemctl.timestamp(timer, "LastTriggerUSec", per_user=per_user)
     if began is None or (elapsed is not None and abs(began - elapsed) < slot.ELAPSE_TO_START):
         return Trigger.TIMER
     return Trigger.MANUAL

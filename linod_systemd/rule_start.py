@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, django_settings, invocation, slot, store
-from linod_systemd.invocation import Invocation
+from linod_systemd import clock, django_settings, slot, store
 from linod_systemd.pause import Pause
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.slot import Decision, Past
 from linod_systemd.store import StoredRule
+from linod_systemd.systemd import invocation
+from linod_systemd.systemd.invocation import Invocation
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import cgroup
-from linod_systemd.bus import Bus, BusError
+from linod_systemd.systemd import cgroup
+from linod_systemd.systemd.dbus import Bus, BusError
 
 logger = logging.getLogger("linod.sandbox")
 

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO
 
-from linod_systemd import systemd
 from linod_systemd.common.text import Screen
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.feeder import Feeder
 from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit, Order
 from linod_systemd.sites import config, programs, site_user
+from linod_systemd.systemd import systemctl
 
 PART = 65536
 LOOK_SECONDS = 0.05
@@ -168,7 +168,7 @@ def _start(
     site_user.make_directories(site, site_user.account_of(site))
     sys.stdout.flush()
     sys.stderr.flush()
-    kind = InUnit if systemd.is_running() else InNamespace
+    kind = InUnit if systemctl.is_running() else InNamespace
     return kind(Order(site, command, given, limits.seconds, environment))
 
 

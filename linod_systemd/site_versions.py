@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import site_process, systemd
+from linod_systemd import site_process
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.output import agrees, say
 from linod_systemd.sites import config, trust
 from linod_systemd.sites.config import Site
+from linod_systemd.systemd import systemctl
 
 ASK = "from importlib.metadata import version; print(version('linod-systemd'))"
 MOST_CHARACTERS = 80
@@ -109,6 +110,6 @@ def _update(found: SiteVersion, options: argparse.Namespace) -> bool:
         print(f"linod: {site.name}: pip ended with {code}; to try again: {found.remedy}", file=sys.stderr)
         return False
     say(f"{site.name}: its linod-systemd is {of(site).its} now")
-    if systemd.is_running():
-        systemd.systemctl("try-restart", unit_names.supervisor(site.name), check=False)
+    if systemctl.is_running():
+        systemctl.systemctl("try-restart", unit_names.supervisor(site.name), check=False)
     return True

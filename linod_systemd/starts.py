@@ -11,11 +11,12 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import boot, clock, ending, journal, record_end, site_journal, store
+from linod_systemd import clock, ending, record_end, store
 from linod_systemd.choices import Status
 from linod_systemd.common import unit_names
-from linod_systemd.site_journal import JournalAway
 from linod_systemd.sites import config
+from linod_systemd.systemd import boot, journal, journal_client
+from linod_systemd.systemd.journal_client import JournalAway
 
 logger = logging.getLogger("linod.starts")
 
@@ -48,7 +49,7 @@ def _account(site: config.Site) -> datetime:
     names = [rule.name for rule in store.current().rules()]
     rules = {unit_names.service(site.unit_prefix, name): name for name in names}
     until = datetime.now(UTC) - PATIENCE
-    for start in site_journal.starts_since(_accounted(site)):
+    for start in journal_client.starts_since(_accounted(site)):
         if start.instant > until:
             break
         if start.unit in rules and not _settle(site, rules[start.unit], start):

@@ -14,16 +14,17 @@ import signal
 import time
 from collections.abc import Iterator
 
-from linod_systemd import journal, sandbox, store, wakeup
+from linod_systemd import sandbox, store, wakeup
 from linod_systemd.chore import Chore
 from linod_systemd.common.logfile import FORMAT, LinoLogHandler
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.housekeeper import SET_UPS, Housekeeper
-from linod_systemd.notify import Notifier
 from linod_systemd.report import Report
 from linod_systemd.sites import config
+from linod_systemd.systemd import journal
+from linod_systemd.systemd.notify import Notifier
 
 logger = logging.getLogger("linod.supervisor")
 

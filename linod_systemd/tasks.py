@@ -12,11 +12,11 @@ from django.db import transaction
 
 from linod_systemd import clock, outlook, store
 from linod_systemd.choices import CancelledBy
-from linod_systemd.invocation import Invocation
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rule_start import Start
 from linod_systemd.store import StoredRule
+from linod_systemd.systemd.invocation import Invocation
 
 logger = logging.getLogger("linod")
 

@@ -13,14 +13,15 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from linod_systemd import border, journal, systemd
-from linod_systemd.bus import Bus
+from linod_systemd import border
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible
 from linod_systemd.errors import AlreadyRunning, LinodError
 from linod_systemd.held_process import ENDED, EXITED
 from linod_systemd.rules.nearest import no_such_rule
 from linod_systemd.sites import config, site_user
+from linod_systemd.systemd import journal, systemctl
+from linod_systemd.systemd.dbus import Bus
 
 LOOK_SECONDS = 0.05
 
@@ -76,7 +77,7 @@ def _follow(bus: Bus, site: config.Site, unit: str, before: bytes) -> None:
         # Asked in this order: what has a new invocation has begun, and what has no job begins no more.
         ended = bus.get("Unit", "ActiveState", unit) in ENDED and (reading is not None or not has_job)
         if ended:
-            systemd.run(["journalctl", "--sync"], check=False)
+            systemctl.run(["journalctl", "--sync"], check=False)
         for line in reading or ():
             if line is None:
                 break
@@ -105,7 +106,7 @@ def _stopping(bus: Bus, unit: str) -> Iterator[list[int]]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         asked.append(number)
-        systemd.systemctl("stop", "--no-block", "--", unit)
+        systemctl.systemctl("stop", "--no-block", "--", unit)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from linod_systemd import cgroup, client, job_tmp, likeness, sandbox, spool
-from linod_systemd.bus import Bus
+from linod_systemd import client, job_tmp, likeness, sandbox, spool
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.sandbox import Own
 from linod_systemd.sites import config, load
+from linod_systemd.systemd import cgroup
+from linod_systemd.systemd.dbus import Bus
 
 REQUEST_SECONDS = 5.0
 PR_SET_NAME = 15

@@ -14,7 +14,7 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import override_settings
 
-from linod_systemd import boot, database, execute, running
+from linod_systemd import database, execute, running
 from linod_systemd.common import host
 from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
@@ -22,6 +22,7 @@ from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.reconcile import reconcile
 from linod_systemd.sites import config
+from linod_systemd.systemd import boot
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

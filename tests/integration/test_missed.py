@@ -6,13 +6,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from linod_systemd import boot, clock, execute, missed
+from linod_systemd import clock, execute, missed
 from linod_systemd.choices import CancelledBy
 from linod_systemd.housekeeping import look_back
-from linod_systemd.invocation import Invocation
 from linod_systemd.models import Job, JobRule
 from linod_systemd.rule_start import Start
 from linod_systemd.sites import config
+from linod_systemd.systemd import boot
+from linod_systemd.systemd.invocation import Invocation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import boot, clock, journal_socket, starts
+from linod_systemd import clock, starts
 from linod_systemd.choices import Status
 from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.sites import config
+from linod_systemd.systemd import boot, journal_server
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,8 +74,8 @@ def site() -> Iterator[config.Site]:
 @pytest.fixture
 def journal(site: config.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Socket]:
     """The socket of the site's journal; it hangs up on whatever it is asked."""
-    monkeypatch.setattr(journal_socket, "FOLDER", tmp_path)
-    made = Socket(journal_socket.path(site), lambda question: None)
+    monkeypatch.setattr(journal_server, "FOLDER", tmp_path)
+    made = Socket(journal_server.path(site), lambda question: None)
     yield made
     made.close()
 
@@ -121,7 +122,7 @@ def test_in_a_unit_the_socket_must_be_there(
     site: config.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it, the journal looks empty to a process of the site."""
-    monkeypatch.setattr(journal_socket, "FOLDER", tmp_path)
+    monkeypatch.setattr(journal_server, "FOLDER", tmp_path)
     before = accounted(site)
     monkeypatch.setenv(
         "RUNTIME_DIRECTORY", f"{tmp_path}/{site.name}/shared:{tmp_path}/{site.name}/runs/linod-started"

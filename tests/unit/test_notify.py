@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd.notify import Notifier
+from linod_systemd.systemd.notify import Notifier
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from linod_systemd import journal, journal_socket
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import storable
 from linod_systemd.errors import LinodError
-from linod_systemd.journal import Start
 from linod_systemd.sites import config
+from linod_systemd.systemd import journal, journal_server
+from linod_systemd.systemd.journal import Start
 
 logger = logging.getLogger("linod.journal")
 
@@ -75,7 +75,7 @@ def starts_since(instant: datetime) -> Iterator[Start]:
 def _starts(instant: datetime) -> list[Start]:
     def read() -> list[list[str]]:
         _check_readable()
-        ours = journal_socket.units(config.this_site().name)
+        ours = journal_server.units(config.this_site().name)
         found = journal.starts_since(instant, ours)
         return [[start.unit, start.invocation_id, start.instant.isoformat()] for start in found]
 
@@ -94,9 +94,9 @@ def _text(question: dict[str, Any], read: Callable[[], str]) -> str:
 
 def _asked(question: dict[str, Any], read: Callable[[], Any]) -> Any:
     site = config.this_site()
-    path = journal_socket.path(site)
+    path = journal_server.path(site)
     try:
-        return journal_socket.ask(path, question)
+        return journal_server.ask(path, question)
     except FileNotFoundError:
         return read()
     except OSError as error:
@@ -109,7 +109,7 @@ def _asked(question: dict[str, Any], read: Callable[[], Any]) -> Any:
 def _check_readable() -> None:
     """:raises JournalAway: in a unit of PID 1 whose site has no socket now: the journal would look empty."""
     site = config.this_site()
-    path = journal_socket.path(site)
+    path = journal_server.path(site)
     if f"{path.with_suffix('')}/shared" in os.environ.get("RUNTIME_DIRECTORY", "").split(":"):
         raise JournalAway(
             f"{path} does not exist", f"start it: systemctl start {unit_names.journal_socket(site.name)}"

@@ -1,4 +1,4 @@
-"""systemctl and systemd-analyze. What a job asks systemd itself goes over the bus (bus.py)."""
+"""systemctl and systemd-analyze. What a job asks systemd itself goes over the bus (systemd/dbus.py)."""
 
 from __future__ import annotations
 

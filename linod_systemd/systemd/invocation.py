@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from linod_systemd import cgroup
-from linod_systemd.bus import Bus, BusError
 from linod_systemd.common import unit_names
 from linod_systemd.sites.config import Site
+from linod_systemd.systemd import cgroup
+from linod_systemd.systemd.dbus import Bus, BusError
 
 logger = logging.getLogger("linod.invocation")
 

@@ -10,8 +10,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import systemd
-from linod_systemd.bus import Bus, BusError
+from linod_systemd.systemd import systemctl
+from linod_systemd.systemd.dbus import Bus, BusError
 
 logger = logging.getLogger("linod.boot")
 
@@ -54,7 +54,7 @@ def boot_id() -> str:
     if told:
         return told
     kernel = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    if systemd.is_running():
+    if systemctl.is_running():
         return uuid.UUID(kernel).hex
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{kernel} {_pid_1_started()}").hex
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from linod_systemd import systemd
 from linod_systemd.common import unit_names
 from linod_systemd.sites import config
 from linod_systemd.sites.config import Site
+from linod_systemd.systemd import systemctl as systemctl_
 
 TARGET = "linod.target"
 PROPERTIES = ("LoadState", "LoadError", "ActiveState", "SubState")
@@ -45,10 +45,10 @@ def of_site(site: Site, due: Mapping[str, datetime] | None = None) -> list[Troub
     :raises ProgramError: where systemd does not answer in time.
     """
     per_user = not site.configured
-    if not systemd.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
+    if not systemctl_.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
         return []
     supervisor = unit_names.supervisor(site.name)
-    shown = systemd.properties_of([TARGET, supervisor], PROPERTIES, per_user=per_user)
+    shown = systemctl_.properties_of([TARGET, supervisor], PROPERTIES, per_user=per_user)
     target = shown.get(TARGET, {})
     if target.get("LoadState") == "not-found" and per_user:
         return []  # its rules are run by another way, as by `linod simulate`
@@ -109,7 +109,7 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
         rule_of = dict.fromkeys(upheld_timers(site), "")
     timers = list(rule_of)
     services = [f"{timer.removesuffix('.timer')}.service" for timer in timers]
-    shown = systemd.properties_of([*timers, *services], PROPERTIES, per_user=not site.configured)
+    shown = systemctl_.properties_of([*timers, *services], PROPERTIES, per_user=not site.configured)
     for timer, service in zip(timers, services, strict=True):
         rule, state = rule_of[timer], shown.get(timer, {})
         refused = [unit for unit in (timer, service) if shown.get(unit, {}).get("LoadState") in REFUSED]
@@ -130,7 +130,7 @@ def is_settled(site: Site) -> bool:
     if _oldest_request(site) > 0:
         return False
     unit = f"linod-generate@{site.name}.service"
-    shown = systemd.properties(unit, ["ActiveState"], per_user=not site.configured)
+    shown = systemctl_.properties(unit, ["ActiveState"], per_user=not site.configured)
     return shown.get("ActiveState") != "activating"
 
 
@@ -141,7 +141,9 @@ def _refused(site: Site, unit: str, shown: Mapping[str, str], rule: str = "") ->
 
 def upheld_timers(site: Site) -> list[str]:
     """The timers of a site that linod.target keeps active."""
-    upheld = systemd.properties(TARGET, ["Upholds"], per_user=not site.configured).get("Upholds", "").split()
+    upheld = (
+        systemctl_.properties(TARGET, ["Upholds"], per_user=not site.configured).get("Upholds", "").split()
+    )
     timers = [unit for unit in upheld if re.fullmatch(f"{re.escape(site.unit_prefix)}.*\\.timer", unit)]
     others = [one for one in config.configured_sites() if one.name != site.name]
     return [unit for unit in timers if not any(_is_closer(unit, site, other) for other in others)]

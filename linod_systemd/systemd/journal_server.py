@@ -62,7 +62,7 @@ def answer(site: str, user: int, question: dict[str, Any]) -> Any:
     :raises KeyError: for a question that lacks something.
     :raises ValueError: for one that cannot be understood.
     """
-    from linod_systemd import journal
+    from linod_systemd.systemd import journal
 
     ours = units(site)
     match question["about"]:
