@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _as_site(site: config.Site, arguments: Sequence[str], options: argparse.Namespace) -> int:
     """Have the command run as the site's user; its exit code."""
-    from linod_systemd import site_process  # which no unit needs
+    from linod_systemd.site_processes import site_process  # which no unit needs
 
     is_long = options.command in LONG_COMMANDS or gives_all(options) or getattr(options, "follow", False)
     limits = site_process.LONG if is_long else site_process.COMMAND

@@ -1,6 +1,6 @@
 """``linod doctor``: what is wrong with this host or site, each line with the remedy. Imports no site.
 
-What only a site can say is asked of it as its user (site_process.py), and shown as said by it.
+What only a site can say is asked of it as its user (site_processes/site_process.py), and shown as said by it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import output, site_process, site_versions
+from linod_systemd import output, site_versions
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
-from linod_systemd.site_process import Answer
+from linod_systemd.site_processes import site_process
+from linod_systemd.site_processes.site_process import Answer
 from linod_systemd.sites import config, folders, programs, site_user
 from linod_systemd.sites.config import Site
 from linod_systemd.systemd import systemctl, unit_health

@@ -11,11 +11,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import apply, generate, locks, plan, site_process
+from linod_systemd import apply, generate, locks, plan
 from linod_systemd.common import files, unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.output import agrees, say
+from linod_systemd.site_processes import site_process
 from linod_systemd.sites import config, folders, trust
 from linod_systemd.systemd import systemctl, unit_health
 from linod_systemd.systemd.unit_health import Trouble

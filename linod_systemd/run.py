@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
             return unit_run.run(site, options.rule)
     how = ["--elapsed", options.elapsed.isoformat()] if options.elapsed else ["--here"]
     if not site_user.is_entered(site):
-        from linod_systemd import site_process  # which no job needs
+        from linod_systemd.site_processes import site_process  # which no job needs
 
         return site_process.enter(site, "linod_systemd.run", [*how, "--", options.rule], site_process.LONG)
     client.begin_run()

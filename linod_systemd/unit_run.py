@@ -17,8 +17,8 @@ from linod_systemd import border
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible
 from linod_systemd.errors import AlreadyRunning, LinodError
-from linod_systemd.held_process import ENDED, EXITED
 from linod_systemd.rules.nearest import no_such_rule
+from linod_systemd.site_processes.held_process import ENDED, EXITED
 from linod_systemd.sites import config, site_user
 from linod_systemd.systemd import journal, systemctl
 from linod_systemd.systemd.dbus import Bus

@@ -15,9 +15,9 @@ PACKAGE = Path(linod_systemd.__file__).parent
 KNOWN = {
     "sites/programs.py": {"subprocess"},
     # As the site's user, by SITE.toml's python: in a pid namespace, where there is no PID 1 to ask.
-    "held_process.py": {"subprocess"},
+    "site_processes/held_process.py": {"subprocess"},
     # A process of the site's user, which becomes another python of the same user.
-    "site_process.py": {"os.execve"},
+    "site_processes/site_process.py": {"os.execve"},
     # A child that becomes the site's user, and runs code of ours alone.
     "border.py": {"os.fork"},
     # The site's side: nothing of it runs as root.

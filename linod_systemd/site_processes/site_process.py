@@ -25,8 +25,8 @@ from typing import IO
 
 from linod_systemd.common.text import Screen
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.feeder import Feeder
-from linod_systemd.held_process import Given, HeldProcess, InNamespace, InUnit, Order
+from linod_systemd.site_processes.held_process import Given, HeldProcess, InNamespace, InUnit, Order
+from linod_systemd.site_processes.terminal_input import Feeder
 from linod_systemd.sites import config, programs, site_user
 from linod_systemd.systemd import systemctl
 
