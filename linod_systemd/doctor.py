@@ -239,7 +239,7 @@ def _generated(site: Site) -> Finding:
     per_user = not site.configured
     words = ["--site", site.name, "--check", *(["--user"] if per_user else [])]
     done = programs.run(
-        programs.own_module("linod_systemd.generate", *words),
+        programs.own_module("linod_systemd.units.generate", *words),
         seconds=site_process.QUESTION.seconds,
         folder=os.getcwd() if per_user else "/",  # where a project without SITE.toml is found
         environment=os.environ if per_user else {},

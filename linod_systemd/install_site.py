@@ -11,7 +11,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from linod_systemd import apply, generate, locks, plan
 from linod_systemd.common import files, unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError
@@ -20,6 +19,7 @@ from linod_systemd.site_processes import site_process
 from linod_systemd.sites import config, folders, trust
 from linod_systemd.systemd import systemctl, unit_health
 from linod_systemd.systemd.unit_health import Trouble
+from linod_systemd.units import apply, generate, locks, plan
 
 VENVS = ("env", "venv", ".venv")
 START_SECONDS = 90.0

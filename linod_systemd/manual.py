@@ -10,7 +10,8 @@ from pathlib import Path
 
 from argparse_manpage.manpage import Manpage
 
-from linod_systemd import cli, generate, run
+from linod_systemd import cli, run
+from linod_systemd.units import generate
 
 SECTION = "8"  # what administrators type
 PARSERS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {

@@ -70,7 +70,7 @@ def say(text: str) -> None:
 
 
 def is_read_by_people() -> bool:
-    """Whether stdout is a terminal, or leads to one (site_processes/site_process.py says so by FORCE_COLOR)."""
+    """Whether stdout is a terminal, or leads to one (site_process.py says so by FORCE_COLOR)."""
     return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 

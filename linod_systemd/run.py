@@ -49,11 +49,11 @@ def run(options: argparse.Namespace) -> int:
     site = config.find_site(options.site, changes=True)
     here = options.here or options.elapsed is not None
     if not here and os.geteuid() == 0 and site.configured:
-        from linod_systemd import unit_run  # which no job needs
         from linod_systemd.systemd import systemctl
+        from linod_systemd.units import run_unit  # which no job needs
 
         if systemctl.is_running():
-            return unit_run.run(site, options.rule)
+            return run_unit.run(site, options.rule)
     how = ["--elapsed", options.elapsed.isoformat()] if options.elapsed else ["--here"]
     if not site_user.is_entered(site):
         from linod_systemd.site_processes import site_process  # which no job needs

@@ -1,6 +1,7 @@
 """Load Django with the settings of a site, in a process that is the site's user already.
 
-Root imports nothing of a site: site_processes/site_process.py has that done as the site's user, in a process of its own.
+Root imports nothing of a site: site_processes/site_process.py has that done as the site's user, in a
+process of its own.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from datetime import datetime
 from linod_systemd.common import unit_names
 from linod_systemd.sites import config
 from linod_systemd.sites.config import Site
-from linod_systemd.systemd import systemctl as systemctl_
+from linod_systemd.systemd import systemctl
 
 TARGET = "linod.target"
 PROPERTIES = ("LoadState", "LoadError", "ActiveState", "SubState")
@@ -45,10 +45,10 @@ def of_site(site: Site, due: Mapping[str, datetime] | None = None) -> list[Troub
     :raises ProgramError: where systemd does not answer in time.
     """
     per_user = not site.configured
-    if not systemctl_.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
+    if not systemctl.is_running() or (per_user and not os.environ.get("XDG_RUNTIME_DIR")):
         return []
     supervisor = unit_names.supervisor(site.name)
-    shown = systemctl_.properties_of([TARGET, supervisor], PROPERTIES, per_user=per_user)
+    shown = systemctl.properties_of([TARGET, supervisor], PROPERTIES, per_user=per_user)
     target = shown.get(TARGET, {})
     if target.get("LoadState") == "not-found" and per_user:
         return []  # its rules are run by another way, as by `linod simulate`
@@ -65,7 +65,7 @@ def _of_target(site: Site, target: Mapping[str, str]) -> Trouble | None:
         return None
     if target.get("LoadState") != "loaded":
         return Trouble(f"systemd knows no {TARGET}, so that no rule has a timer", generate(site))
-    remedy = f"{systemctl(site)} enable --now {TARGET}"
+    remedy = f"{typed_systemctl(site)} enable --now {TARGET}"
     return Trouble(f"{TARGET} is stopped, so that no rule is run by its timer", remedy)
 
 
@@ -109,7 +109,7 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
         rule_of = dict.fromkeys(upheld_timers(site), "")
     timers = list(rule_of)
     services = [f"{timer.removesuffix('.timer')}.service" for timer in timers]
-    shown = systemctl_.properties_of([*timers, *services], PROPERTIES, per_user=not site.configured)
+    shown = systemctl.properties_of([*timers, *services], PROPERTIES, per_user=not site.configured)
     for timer, service in zip(timers, services, strict=True):
         rule, state = rule_of[timer], shown.get(timer, {})
         refused = [unit for unit in (timer, service) if shown.get(unit, {}).get("LoadState") in REFUSED]
@@ -118,7 +118,7 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
         elif state.get("LoadState") != "loaded":
             yield Trouble(f"systemd knows no unit {timer}", generate(site), rule)
         elif state.get("ActiveState") != "active":
-            remedy = f"{systemctl(site)} start {shlex.quote(timer)}"
+            remedy = f"{typed_systemctl(site)} start {shlex.quote(timer)}"
             yield Trouble(f"{timer} is {state.get('ActiveState')}, and does not ring", remedy, rule)
         elif state.get("SubState") == "elapsed" and due is not None:
             what = f"{timer} has no next elapse, though the rule is due at {due[rule]:%Y-%m-%d %H:%M:%S} UTC"
@@ -130,19 +130,21 @@ def is_settled(site: Site) -> bool:
     if _oldest_request(site) > 0:
         return False
     unit = f"linod-generate@{site.name}.service"
-    shown = systemctl_.properties(unit, ["ActiveState"], per_user=not site.configured)
+    shown = systemctl.properties(unit, ["ActiveState"], per_user=not site.configured)
     return shown.get("ActiveState") != "activating"
 
 
 def _refused(site: Site, unit: str, shown: Mapping[str, str], rule: str = "") -> Trouble:
     said = shown.get("LoadError", "").strip() or shown.get("LoadState", "")
-    return Trouble(f"systemd refuses {unit} ({said})", f"{systemctl(site)} status {shlex.quote(unit)}", rule)
+    return Trouble(
+        f"systemd refuses {unit} ({said})", f"{typed_systemctl(site)} status {shlex.quote(unit)}", rule
+    )
 
 
 def upheld_timers(site: Site) -> list[str]:
     """The timers of a site that linod.target keeps active."""
     upheld = (
-        systemctl_.properties(TARGET, ["Upholds"], per_user=not site.configured).get("Upholds", "").split()
+        systemctl.properties(TARGET, ["Upholds"], per_user=not site.configured).get("Upholds", "").split()
     )
     timers = [unit for unit in upheld if re.fullmatch(f"{re.escape(site.unit_prefix)}.*\\.timer", unit)]
     others = [one for one in config.configured_sites() if one.name != site.name]
@@ -154,7 +156,7 @@ def _is_closer(unit: str, site: Site, other: Site) -> bool:
     return len(other.unit_prefix) > len(site.unit_prefix) and unit.startswith(other.unit_prefix)
 
 
-def systemctl(site: Site) -> str:
+def typed_systemctl(site: Site) -> str:
     """``systemctl`` as it is typed for the manager that holds the units of the site."""
     return "systemctl" if site.configured else "systemctl --user"
 
@@ -166,4 +168,4 @@ def journalctl(site: Site) -> str:
 def generate(site: Site) -> str:
     """The line that brings the units of a site up to date."""
     words = f" --site {site.name}" if site.configured else " --user"
-    return f"linod-generate-units{words} && {systemctl(site)} daemon-reload"
+    return f"linod-generate-units{words} && {typed_systemctl(site)} daemon-reload"

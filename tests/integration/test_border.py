@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import border
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.sites import config
+from linod_systemd.units import read_as_user
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def site(tmp_path: Path) -> config.Site:
 
 def test_child_that_never_ends_is_killed(site: config.Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a file system that does not answer: the kernel lets the child read for ever."""
-    monkeypatch.setattr(border, "MOST_SECONDS", 0.2)
-    monkeypatch.setattr(border, "_send_rules", lambda *_: time.sleep(600))
+    monkeypatch.setattr(read_as_user, "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(read_as_user, "_send_rules", lambda *_: time.sleep(600))
     began = time.monotonic()
     with pytest.raises(ConfigurationError, match="did not come within"):
-        border.read_rules(site)
+        read_as_user.read_rules(site)
     assert time.monotonic() - began < 10
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
@@ -36,9 +36,9 @@ def test_endless_answer_is_cut_off(site: config.Site, monkeypatch: pytest.Monkey
         while True:
             os.write(pipe, b"x" * 65536)
 
-    monkeypatch.setattr(border, "_send_rules", endless)
+    monkeypatch.setattr(read_as_user, "_send_rules", endless)
     with pytest.raises(ConfigurationError, match="is larger than"):
-        border.read_rules(site)
+        read_as_user.read_rules(site)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 

@@ -31,7 +31,7 @@ def generate(tmp_path: Path) -> Generate:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "LINOD_ROOT": str(tmp_path / "root")}
-        command = [sys.executable, "-m", "linod_systemd.generate", *arguments]
+        command = [sys.executable, "-m", "linod_systemd.units.generate", *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=environment)
 
     return run
@@ -149,7 +149,7 @@ def test_unmarked_file_is_refused(generate: Generate, rules: Path, out: Path) ->
 
 def test_needs_no_django_and_imports_no_site(rules: Path, out: Path) -> None:
     script = (
-        "import sys; from linod_systemd.generate import main; main(sys.argv[1:]);"
+        "import sys; from linod_systemd.units.generate import main; main(sys.argv[1:]);"
         "assert not [name for name in sys.modules if name.split('.')[0] == 'django'], 'Django is imported'"
     )
     arguments = ["--rules", str(write_rules(rules, RULE)), "--output", str(out)]

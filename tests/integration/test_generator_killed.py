@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import apply, locks
 from linod_systemd.rules import rules_file
 from linod_systemd.rules.rule import Rule
 from linod_systemd.systemd import systemctl
+from linod_systemd.units import apply, locks
 
 # The system calls by which a process changes a disk (openat(2) makes a file; each is followed by a write).
 CALLS = (
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 def command(folder: Path, rules: list[Rule]) -> list[str]:
     path = folder / "rules.json"
     path.write_text(rules_file.dump("default", "UTC", rules))
-    program = ("-m", "linod_systemd.generate")
+    program = ("-m", "linod_systemd.units.generate")
     return [sys.executable, *program, "--rules", str(path), "--output", str(folder / "units")]
 
 

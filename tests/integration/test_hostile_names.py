@@ -23,7 +23,7 @@ def generate(
     """Type the generator; what it said, and the files that are there."""
     document = {"version": 1, "site": site, "timezone": "UTC", "rules": rules}
     (folder / "rules.json").write_text(json.dumps(document))
-    command = [sys.executable, "-m", "linod_systemd.generate", "--site", site, *words]
+    command = [sys.executable, "-m", "linod_systemd.units.generate", "--site", site, *words]
     files = ["--rules", str(folder / "rules.json"), "--output", str(folder / "units")]
     done = subprocess.run([*command, *files], capture_output=True, text=True, timeout=60)
     assert "Traceback" not in done.stderr
@@ -94,7 +94,7 @@ def test_a_user_that_is_none_gets_no_unit(
     values = {"user": user, "settings": "shop.settings", "python": "/usr/bin/python3", "directory": "/srv"}
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
     (tmp_path / "etc/linod/shop.toml").write_text("\n".join(lines) + "\n")
-    command = [sys.executable, "-m", "linod_systemd.generate", "--output", str(tmp_path / "units")]
+    command = [sys.executable, "-m", "linod_systemd.units.generate", "--output", str(tmp_path / "units")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2, done.stderr
     assert "shop" in done.stderr and ": " in done.stderr and "Traceback" not in done.stderr

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import border
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.sites import config, requests
+from linod_systemd.units import read_as_user
 
 
 @pytest.fixture
@@ -24,24 +24,24 @@ def test_asked_a_hundred_times_is_one_request(site: config.Site) -> None:
         requests.ask_for_run(site, "check data/ü")
         requests.ask_for_export(site)
     assert len(list(site.request_directory.iterdir())) == 2
-    assert border.take(site).run == ["check data/ü"]
+    assert read_as_user.take(site).run == ["check data/ü"]
     assert list(site.request_directory.iterdir()) == []
     assert list(site.state_directory.iterdir()) == []
-    assert border.take(site).run == []
+    assert read_as_user.take(site).run == []
 
 
 def test_what_is_withdrawn_is_not_run(site: config.Site) -> None:
     requests.ask_for_run(site, "checkdata")
     assert requests.withdraw_run(site, "checkdata")
     assert not requests.withdraw_run(site, "checkdata")
-    assert border.take(site).run == []
+    assert read_as_user.take(site).run == []
 
 
 def test_folder_that_is_not_there_asks_for_nothing(site: config.Site) -> None:
     site.request_directory.rmdir()
-    assert border.take(site) == requests.Taken()
+    assert read_as_user.take(site) == requests.Taken()
     requests.ask_for_export(site)
-    assert border.take(site) == requests.Taken()
+    assert read_as_user.take(site) == requests.Taken()
 
 
 def test_what_is_no_request_is_told_and_removed(site: config.Site) -> None:
@@ -53,7 +53,7 @@ def test_what_is_no_request_is_told_and_removed(site: config.Site) -> None:
     (folder / "run-1").write_bytes(b"\xff" * 10)
     (folder / "big").write_bytes(b"x" * 10_000)
     requests.ask_for_run(site, "checkdata")
-    taken = border.take(site)
+    taken = read_as_user.take(site)
     assert taken.run == ["checkdata"]
     assert len(taken.troubles) == 6
     assert taken.stuck == []
@@ -63,7 +63,7 @@ def test_what_is_no_request_is_told_and_removed(site: config.Site) -> None:
 def test_what_cannot_be_removed_is_stuck(site: config.Site) -> None:
     (site.request_directory / "full/of").mkdir(parents=True)
     requests.ask_for_run(site, "checkdata")
-    taken = border.take(site)
+    taken = read_as_user.take(site)
     assert taken.run == ["checkdata"]
     assert [said for said in taken.stuck if "'full' cannot be removed" in said]
 
@@ -76,11 +76,11 @@ def test_what_its_child_should_not_have_sent_is_refused(
 ) -> None:
     def send(site: config.Site, pipe: int) -> int:
         os.write(pipe, said.replace("%s", "x" * 5000).encode())
-        return border.FINE
+        return read_as_user.FINE
 
-    monkeypatch.setattr(border, "_send_requests", send)
+    monkeypatch.setattr(read_as_user, "_send_requests", send)
     with pytest.raises(ConfigurationError, match="cannot be taken"):
-        border.take(site)
+        read_as_user.take(site)
 
 
 def test_link_in_the_place_of_the_folder_is_not_followed(site: config.Site, tmp_path: Path) -> None:
@@ -88,5 +88,5 @@ def test_link_in_the_place_of_the_folder_is_not_followed(site: config.Site, tmp_
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/rules").touch()
     site.request_directory.symlink_to(tmp_path / "elsewhere")
-    assert "cannot be read" in border.take(site).stuck[0]
+    assert "cannot be read" in read_as_user.take(site).stuck[0]
     assert (tmp_path / "elsewhere/rules").exists()

@@ -84,7 +84,9 @@ def test_root_opens_and_imports_nothing_of_a_site(shop: Machine, how: str) -> No
     uid = shop.sh("id -u shop").strip()
     rows = [line.split("\t", 2) for line in shop.read("/etc/systemd/system/audit.log").splitlines()]
     of_root = [(event, what) for user, event, what in rows if user == "0"]
-    assert ("import", "linod_systemd.border") in [(event, what.split()[0]) for event, what in of_root if what]
+    assert ("import", "linod_systemd.units.read_as_user") in [
+        (event, what.split()[0]) for event, what in of_root if what
+    ]
     assert [what for event, what in of_root if "/srv/shop" in what or "/var/lib/linod/shop" in what] == []
     imported = {what.split()[0].partition(".")[0] for event, what in of_root if event == "import" and what}
     assert not imported & {"shop", "django", "sqlite3"}

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from linod_systemd import reckon, render
 from linod_systemd.rules.rule import Rule, RuleSet
 from linod_systemd.sites.config import Site
+from linod_systemd.units import compute_timers, render
 from tests.unit.test_render import SITE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -55,7 +55,7 @@ def units(site: Site) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     texts |= render.generate_timer(site, RuleSet(site.name, "UTC", tuple(RULES), ()), NOW)
     texts |= render.shared_units(per_user=False)
     for rule, client in itertools.product(RULES, ("/opt/linod/ask.py", None)):
-        timing = reckon.timing(rule.recurrence("UTC"), NOW)
+        timing = compute_timers.timing(rule.recurrence("UTC"), NOW)
         texts |= render.job_units(site, rule, timing, known=(), per_user=False, client=client)
     for name, text in texts.items():
         lines = [line.partition("=") for line in text.splitlines() if line[:1].isalpha() and "=" in line]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from linod_systemd import plan, render
-from linod_systemd.plan import Installed
+from linod_systemd.units import plan, render
+from linod_systemd.units.plan import Installed
 
 OURS = render.mark("shop") + "\n"
 OTHERS = render.mark("other") + "\n"

@@ -19,12 +19,12 @@ KNOWN = {
     # A process of the site's user, which becomes another python of the same user.
     "site_processes/site_process.py": {"os.execve"},
     # A child that becomes the site's user, and runs code of ours alone.
-    "border.py": {"os.fork"},
+    "units/read_as_user.py": {"os.fork"},
     # The site's side: nothing of it runs as root.
     "client.py": {"os.execv"},
     "forking.py": {"os.fork"},
     "handover.py": {"os.posix_spawn"},
-    "logrotate.py": {"os.execv"},
+    "units/logrotate.py": {"os.execv"},
     "simulate.py": {"subprocess"},
 }
 STARTS = ("exec", "fork", "posix_spawn", "spawn", "system", "popen", "startfile")
@@ -85,7 +85,7 @@ def test_own_modules_are_found_in_no_folder_of_a_site(
     (tmp_path / "linod_systemd").mkdir()
     for name in ("linod_systemd/__init__.py", "argparse.py", "jinja2.py", "sitecustomize.py"):
         (tmp_path / name).write_text("import sys; print('hostile'); sys.exit(3)")
-    command = programs.own_module("linod_systemd.generate", "--help")
+    command = programs.own_module("linod_systemd.units.generate", "--help")
     done = programs.run(command, seconds=30, folder=str(tmp_path), environment={"PYTHONPATH": str(tmp_path)})
     assert done.code == 0 and "hostile" not in done.stdout
 

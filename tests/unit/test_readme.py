@@ -6,9 +6,10 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from linod_systemd import cli, django_settings, generate, manual, run
+from linod_systemd import cli, django_settings, manual, run
 from linod_systemd.demo import settings as demo_settings
 from linod_systemd.sites import config
+from linod_systemd.units import generate
 from tests.machine import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")

@@ -8,17 +8,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import oncalendar, reckon, wanted
+from linod_systemd import oncalendar
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules.rule import Rule, RuleSet
+from linod_systemd.units import compute_timers, wanted
 from tests.unit.test_render import SITE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RULES = tuple(Rule(name=name, start_date=date(2026, 1, 31)) for name in ("a", "b", "c"))
 
 
-def of(*rules: Rule) -> reckon.Reckoned:
-    return reckon.of_rules(SITE, RuleSet("shop", "UTC", rules), {}, NOW)
+def of(*rules: Rule) -> compute_timers.Reckoned:
+    return compute_timers.of_rules(SITE, RuleSet("shop", "UTC", rules), {}, NOW)
 
 
 def test_one_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +29,7 @@ def test_one_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         return ["OnCalendar=*-*-* 00:00:00 UTC"]
 
     monkeypatch.setattr(oncalendar, "timer_lines", slow)
-    monkeypatch.setattr(reckon, "RULE_SECONDS", 0.05)
+    monkeypatch.setattr(compute_timers, "RULE_SECONDS", 0.05)
     found = of(RULES[0], dataclasses.replace(RULES[1], every=7), RULES[2])
     assert set(found.timings) == {"a", "c"}
     assert [error.message for error in found.refused] == ["rule 'b' takes too long to reckon"]
@@ -45,16 +46,16 @@ def test_one_that_raises_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_time_of_a_site_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reckon, "SITE_SECONDS", -1.0)
+    monkeypatch.setattr(compute_timers, "SITE_SECONDS", -1.0)
     assert len(of(*RULES).refused) == 3
 
 
 def test_a_list_stays_while_half_of_it_lies_ahead() -> None:
     thirds = RecurrenceSet(every_unit="daily", every=3, start_date=date(2026, 1, 1))
-    first = reckon.timing(thirds, NOW)
+    first = compute_timers.timing(thirds, NOW)
     text = f"# Reckoned from {NOW.isoformat()}.\n" + "\n".join(first.lines) + "\n"
-    assert reckon.timing(thirds, NOW + timedelta(days=100), text) == first
-    later = reckon.timing(thirds, NOW + timedelta(days=300), text)
+    assert compute_timers.timing(thirds, NOW + timedelta(days=100), text) == first
+    later = compute_timers.timing(thirds, NOW + timedelta(days=300), text)
     assert later.relisted and later.now > NOW and later.lines != first.lines
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import reckon, render
 from linod_systemd.rules.rule import Rule
 from linod_systemd.sites.config import Site
+from linod_systemd.units import compute_timers, render
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ RULE = Rule(name="check data", procedure="checkdata", start_date=date(2026, 1, 3
 
 
 def units(rule: Rule = RULE, *, per_user: bool = False) -> dict[str, str]:
-    timing = reckon.timing(rule.recurrence("Europe/Brussels"), NOW)
+    timing = compute_timers.timing(rule.recurrence("Europe/Brussels"), NOW)
     client = "/opt/linod/ask.py"
     return render.job_units(SITE, rule, timing, known={"check data"}, per_user=per_user, client=client)
 
@@ -40,7 +40,7 @@ def test_golden(kind: str) -> None:
 
 def test_site_that_is_not_preloaded_has_cold_jobs() -> None:
     cold = dataclasses.replace(SITE, preload=False)
-    timing = reckon.timing(RULE.recurrence("UTC"), NOW)
+    timing = compute_timers.timing(RULE.recurrence("UTC"), NOW)
     text = render.job_units(cold, RULE, timing, known=(), per_user=False, client="/opt/linod/ask.py")
     service = text["linod-shop-check\\x20data.service"]
     command = '"/opt/linod/bin/python" -m linod_systemd.run --site shop --here -- "check data"'

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from linod_systemd import render
 from linod_systemd.common import unit_names
 from linod_systemd.errors import RefusedRule
-from linod_systemd.reckon import Reckoned
 from linod_systemd.rules.rule import Rule
 from linod_systemd.sites.config import Site
+from linod_systemd.units import render
+from linod_systemd.units.compute_timers import Reckoned
 
 UNIT = re.compile(r"(linod-[A-Za-z0-9:_.\\-]+)\.(?:timer|service)")
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from linod_systemd import border
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible
 from linod_systemd.errors import AlreadyRunning, LinodError
@@ -22,6 +21,7 @@ from linod_systemd.site_processes.held_process import ENDED, EXITED
 from linod_systemd.sites import config, site_user
 from linod_systemd.systemd import journal, systemctl
 from linod_systemd.systemd.dbus import Bus
+from linod_systemd.units import read_as_user
 
 LOOK_SECONDS = 0.05
 
@@ -60,7 +60,7 @@ def run(site: config.Site, rule: str) -> int:
 
 
 def _check_known(site: config.Site, rule: str) -> None:
-    rules = border.read_rules(site)
+    rules = read_as_user.read_rules(site)
     if rules is None or rules.get(rule) is None:
         raise no_such_rule(rule, [known.name for known in rules.rules] if rules else [], site.rule_commands())
 

@@ -1,4 +1,4 @@
-"""Rotate the lino.log of a site, by logrotate(8): ``python -m linod_systemd.logrotate SITE``, as its user.
+"""Rotate the lino.log of a site, by logrotate(8): ``python -m linod_systemd.units.logrotate SITE``, as its user.
 
 Not by the host's logrotate, which root runs: a site decides which files lie beside its log, and a FIFO or a
 file of 50 TB there would keep the logs of the whole host from being rotated.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-from linod_systemd import render
 from linod_systemd.common import files
 from linod_systemd.sites import config
+from linod_systemd.units import render
 
 PROGRAM = "/usr/sbin/logrotate"
 

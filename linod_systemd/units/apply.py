@@ -10,8 +10,8 @@ from pathlib import Path
 
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError
-from linod_systemd.plan import Installed, Plan
 from linod_systemd.systemd import systemctl
+from linod_systemd.units.plan import Installed, Plan
 
 AHEAD = timedelta(seconds=60)  # more than passes from an elapse to the question
 

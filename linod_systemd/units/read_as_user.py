@@ -15,15 +15,15 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from linod_systemd import reckon
 from linod_systemd.common import files
 from linod_systemd.errors import ConfigurationError, LinodError, RefusedRule
-from linod_systemd.reckon import Reckoned, Timing
 from linod_systemd.rules import rules_file
 from linod_systemd.rules.rule import RuleSet
 from linod_systemd.rules.rules_file import MOST_BYTES
 from linod_systemd.sites import config, requests, site_user
 from linod_systemd.sites.requests import Taken
+from linod_systemd.units import compute_timers
+from linod_systemd.units.compute_timers import Reckoned, Timing
 
 MOST_SECONDS = 10.0
 # Of the child that reckons: seconds of the clock and of the processor, bytes of memory and of its answer.
@@ -235,7 +235,7 @@ def _send_reckoned(
             rules = rules_file.parse(text, str(path))
         except LinodError:  # which the other process will find, too, and tell
             return json.dumps({"rules": text, "timings": {}, "refused": []}).encode()
-        found = reckon.of_rules(site, rules, installed, now)
+        found = compute_timers.of_rules(site, rules, installed, now)
         timings = {
             name: (one.now.isoformat(), one.lines, one.relisted) for name, one in found.timings.items()
         }

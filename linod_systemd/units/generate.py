@@ -1,7 +1,7 @@
 """linod-generate-units: rules.json of every site → units. Runs as root, and knows no site code.
 
 Each site is a transaction of its own, under a lock of its own: a child reads and reckons its rules
-(border.py), its units are verified aside, and written. Where anything is wrong with it, its units stay as
+(units/read_as_user.py), its units are verified aside, and written. Where anything is wrong with it, its units stay as
 they are, and the next site goes on.
 """
 
@@ -17,17 +17,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd import apply, border, locks, plan, render, sources, wanted
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
-from linod_systemd.pace import Pace
-from linod_systemd.plan import Plan
-from linod_systemd.reckon import Reckoned
 from linod_systemd.sites import config, trust
 from linod_systemd.sites.requests import Taken
 from linod_systemd.systemd import systemctl
-from linod_systemd.wanted import SiteUnits
+from linod_systemd.units import apply, locks, plan, read_as_user, render, sources, wanted
+from linod_systemd.units.compute_timers import Reckoned
+from linod_systemd.units.plan import Plan
+from linod_systemd.units.time_budget import Pace
+from linod_systemd.units.wanted import SiteUnits
 
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
 
@@ -128,7 +128,7 @@ def _take_requests(sites: list[config.Site]) -> tuple[list[str], bool]:
     asked, is_stuck = [], False
     for site in sites:
         try:
-            taken = border.take(site)
+            taken = read_as_user.take(site)
         except LinodError as error:
             taken = Taken(stuck=[str(error)])
         asked += [unit_names.service(site.unit_prefix, rule) for rule in taken.run]
@@ -204,7 +204,7 @@ def _one_site(run: Run, site: config.Site, file: Path | None) -> None:
             stack.enter_context(locks.of_site(site.name, run.directory))
         now = datetime.now(UTC).replace(microsecond=0)
         installed = plan.read_installed(run.directory)
-        units = _units(run, site, border.reckoned(site, installed.ours, now, file), now)
+        units = _units(run, site, read_as_user.reckoned(site, installed.ours, now, file), now)
         _drop_what_systemd_refuses(run, units, installed)
         run.errors += units.refused
         _put(run, units, installed)

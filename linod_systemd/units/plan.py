@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from linod_systemd.render import owner
+from linod_systemd.units.render import owner
 
 # The files of a unit directory that are ours, if they are marked.
 PATTERNS = ("linod[-.@]*", "linod.target.d/*.conf", "run-linod-*.mount")

@@ -13,8 +13,8 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from linod_systemd import plan
 from linod_systemd.common import files
+from linod_systemd.units import plan
 
 WINDOW = 60.0  # seconds
 
