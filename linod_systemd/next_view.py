@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from linod_systemd import oncalendar
 from linod_systemd.recurrence import english
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.recurrence.remarks import peculiarities
+from linod_systemd.units.oncalendar import timer
 
 MOST_LINES = 8
 
@@ -44,10 +44,10 @@ def _times(recurrence: RecurrenceSet, instants: Sequence[datetime]) -> Table:
 
 def _timer(recurrence: RecurrenceSet, now: datetime) -> list[str]:
     """The lines of the timer, shortened where there are many, and until when they hold."""
-    lines = oncalendar.timer_lines(recurrence, now)
+    lines = timer.timer_lines(recurrence, now)
     if not lines:
         return ["its timer is gone, as nothing is due any more"]
-    until = oncalendar.horizon_end(recurrence, now)
+    until = timer.horizon_end(recurrence, now)
     if len(lines) > MOST_LINES:
         rest = len(lines) - MOST_LINES + 1
         lines = [*lines[: MOST_LINES - 1], f"… and {rest} lines more"]

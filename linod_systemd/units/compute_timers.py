@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
 
-from linod_systemd import oncalendar
 from linod_systemd.common import unit_names
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules.rule import Rule, RuleSet
 from linod_systemd.sites.config import Site
+from linod_systemd.units.oncalendar import timer
 
 RULE_SECONDS = 2.0  # of the processor, for one rule
 SITE_SECONDS = 30.0  # and for all of them
@@ -59,15 +59,15 @@ def timing(recurrence: RecurrenceSet, now: datetime, installed: str = "") -> Tim
     :param installed: the text of its timer as it is; a list in it stays while it is long enough.
     """
     before = reckoned_from(installed)
-    if before is not None and before <= now and not oncalendar.is_over(recurrence, now):
-        lines = oncalendar.timer_lines(recurrence, before)
+    if before is not None and before <= now and not timer.is_over(recurrence, now):
+        lines = timer.timer_lines(recurrence, before)
         if lines == LINE.findall(installed):
-            end = oncalendar.horizon_end(recurrence, before)
+            end = timer.horizon_end(recurrence, before)
             if end is None or end - now > (end - before) / 2:
                 return Timing(before, tuple(lines))
             now -= SETTLED  # what has just come may not have elapsed yet, and elapses once only
-            return Timing(now, tuple(oncalendar.timer_lines(recurrence, now)), relisted=True)
-    return Timing(now, tuple(oncalendar.timer_lines(recurrence, now)))
+            return Timing(now, tuple(timer.timer_lines(recurrence, now)), relisted=True)
+    return Timing(now, tuple(timer.timer_lines(recurrence, now)))
 
 
 def reckoned_from(text: str) -> datetime | None:

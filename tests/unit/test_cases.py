@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from linod_systemd.oncalendar import timer_lines
 from linod_systemd.rules import rules_file
 from linod_systemd.rules.rule import RuleSet
+from linod_systemd.units.oncalendar.timer import timer_lines
 from tests.unit.elapsing import elapses, needs_systemd
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from linod_systemd.oncalendar import horizon_end, timer_lines
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
+from linod_systemd.units.oncalendar.timer import horizon_end, timer_lines
 from tests.unit import recurrence_oracle as oracle
 from tests.unit.elapsing import elapses, needs_systemd
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from linod_systemd.common import host
-from linod_systemd.oncalendar import horizon_end, timer_lines
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules import jitter, rules_file
 from linod_systemd.rules.rule import Rule, RuleSet
+from linod_systemd.units.oncalendar.timer import horizon_end, timer_lines
 
 NOW = datetime(2026, 11, 24, 15, 3, tzinfo=UTC)
 

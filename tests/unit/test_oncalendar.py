@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from linod_systemd.oncalendar import horizon_end, timer_lines
 from linod_systemd.recurrence.periods import INSTANT
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceSet
+from linod_systemd.units.oncalendar.timer import horizon_end, timer_lines
 from tests.unit.elapsing import elapses, needs_systemd
 
 NOW = datetime(2026, 11, 24, 15, 3, tzinfo=UTC)

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import oncalendar
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules.rule import Rule, RuleSet
 from linod_systemd.units import compute_timers, wanted
+from linod_systemd.units.oncalendar import timer
 from tests.unit.test_render import SITE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ def test_one_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
             pass
         return ["OnCalendar=*-*-* 00:00:00 UTC"]
 
-    monkeypatch.setattr(oncalendar, "timer_lines", slow)
+    monkeypatch.setattr(timer, "timer_lines", slow)
     monkeypatch.setattr(compute_timers, "RULE_SECONDS", 0.05)
     found = of(RULES[0], dataclasses.replace(RULES[1], every=7), RULES[2])
     assert set(found.timings) == {"a", "c"}
@@ -39,7 +39,7 @@ def test_one_that_raises_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(recurrence: RecurrenceSet, now: datetime) -> list[str]:
         raise OverflowError("date value out of range")
 
-    monkeypatch.setattr(oncalendar, "timer_lines", breaks)
+    monkeypatch.setattr(timer, "timer_lines", breaks)
     found = of(*RULES)
     assert not found.timings
     assert found.refused[0].message == "rule 'a' cannot be reckoned (date value out of range)"

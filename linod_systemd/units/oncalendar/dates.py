@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from linod_systemd import forever
-from linod_systemd.calendar_text import DateExpression, Lines, listed
 from linod_systemd.recurrence import wall_clock
 from linod_systemd.recurrence.recurrence_set import LAST_ELAPSE, RecurrenceSet
+from linod_systemd.units.oncalendar import patterns
+from linod_systemd.units.oncalendar.expressions import DateExpression, Lines, listed
 
 MAX_LINES = 48
 FEW = 12  # instants that are listed of what is rarely due, however far off
@@ -54,7 +54,7 @@ def _forever(recurrence: RecurrenceSet, now: datetime, until: datetime) -> Lines
     """
     zone = recurrence.zone
     carried, at = wall_clock.later(recurrence.start_time or time(), recurrence.delay)
-    wanted = _delayed(forever.expressions(recurrence.series), carried)
+    wanted = _delayed(patterns.expressions(recurrence.series), carried)
     if wanted is None or wall_clock.lacks_new_year(zone, now, _last(recurrence) or now + YEARS):
         return None
     if wall_clock.is_repeated(now, zone):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from datetime import UTC, datetime
 
-from linod_systemd import date_lines, time_lines
-from linod_systemd.calendar_text import Lines
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
+from linod_systemd.units.oncalendar import dates, times
+from linod_systemd.units.oncalendar.expressions import Lines
 
 DAYS, COUNT = 400, 100
 
@@ -46,7 +46,7 @@ def _reckon(recurrence: RecurrenceSet, now: datetime, days: int, count: int) -> 
         return Lines()
     if recurrence.is_monotonic:
         return _monotonic(recurrence, now)
-    module = date_lines if recurrence.period is None else time_lines
+    module = dates if recurrence.period is None else times
     found = module.expressions(recurrence, now, days, count)
     return Lines(tuple(f"OnCalendar={text}" for text in found.texts), found.until)
 

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from linod_systemd.calendar_text import DateExpression
 from linod_systemd.recurrence.dates import WEEKLY_UNITS, DateSeries, runs
+from linod_systemd.units.oncalendar.expressions import DateExpression
 
 FIRST_ELAPSE_YEAR = 1970  # systemd knows no earlier one
 LONGEST_CYCLE = 12  # years after which the months repeat, each year an expression

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from linod_systemd.calendar_text import Lines, listed, numbers, times_of_day, weekdays
 from linod_systemd.recurrence import wall_clock
 from linod_systemd.recurrence.recurrence_set import SECONDS_OF_A_DAY, WEEKDAYS, RecurrenceSet
+from linod_systemd.units.oncalendar.expressions import Lines, listed, numbers, times_of_day, weekdays
 
 MAX_LINES = 800
 MOST_LINES = 1500
