@@ -16,15 +16,16 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from linod_systemd import admin_preview, clock, health, outlook, pause, pausing, store
+from linod_systemd import admin_preview, clock, health
 from linod_systemd.admin_jobs import JobAdmin, local_time
-from linod_systemd.choices import CancelledBy
 from linod_systemd.common.text import visible
 from linod_systemd.errors import LinodError
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
 from linod_systemd.sites import config
+from linod_systemd.store import next_due, pause, pausing, rule_store
+from linod_systemd.store.choices import CancelledBy
 from linod_systemd.systemd.unit_health import Trouble
 from linod_systemd.tasks import Tasks
 
@@ -113,7 +114,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
     @admin.display(description="next time")
     def next_time(self, rule: JobRule) -> str:
         try:
-            due = outlook.next_run(rule.stored())
+            due = next_due.next_run(rule.stored())
         except RecurrenceError as error:
             return f"impossible: {error}"
         if due is None:
@@ -122,7 +123,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.display(description="last run")
     def last_job(self, rule: JobRule) -> str:
-        job = store.current().jobs(rule.name).started().first()
+        job = rule_store.current().jobs(rule.name).started().first()
         if job is None:
             return "–"
         address = reverse("admin:linod_systemd_job_change", args=[job.pk])
@@ -147,7 +148,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = self._do(request, rules, store.current().ask, "asked to run now")
+        count = self._do(request, rules, rule_store.current().ask, "asked to run now")
         messages.success(request, f"{_rules(count)} asked to run; see Jobs.")
 
     @admin.action(description="Cancel", permissions=["cancel"])
@@ -155,13 +156,13 @@ class JobRuleAdmin(JobRuleModelAdmin):
         note = request.POST.get("note", "")
         said = f"cancelled: {note}" if note else "cancelled"
         count = self._do(
-            request, rules, lambda name: store.current().cancel(name, CancelledBy.PERSON, note), said
+            request, rules, lambda name: rule_store.current().cancel(name, CancelledBy.PERSON, note), said
         )
         _tell(request, count, f"{_rules(count)} cancelled: no timer starts them.", "were live")
 
     @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = self._do(request, rules, store.current().enable, "enabled")
+        count = self._do(request, rules, rule_store.current().enable, "enabled")
         _tell(request, count, f"{_rules(count)} enabled: timers start them.", "were cancelled")
 
     @admin.action(description="Pause until", permissions=["pause"])
@@ -197,7 +198,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
     @admin.action(description="Take the code's values", permissions=["change"])
     def take_code(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
         count = self._do(
-            request, rules, lambda name: bool(store.current().take_code(name)), "took the code's values"
+            request, rules, lambda name: bool(rule_store.current().take_code(name)), "took the code's values"
         )
         _tell(request, count, f"{_rules(count)} given what the code says.", "differed from the code")
 

@@ -13,10 +13,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from linod_systemd import clock, store
+from linod_systemd import clock
 from linod_systemd.common.text import visible
 from linod_systemd.models import Job
 from linod_systemd.recurrence import english, wall_clock
+from linod_systemd.store import rule_store
 
 if TYPE_CHECKING:
     JobModelAdmin = admin.ModelAdmin[Job]
@@ -60,7 +61,7 @@ class RuleFilter(admin.SimpleListFilter):
     parameter_name = "rule_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, visible(name)) for name in store.current().jobs().rule_names()]
+        return [(name, visible(name)) for name in rule_store.current().jobs().rule_names()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         return queryset.filter(rule_name=self.value()) if self.value() else queryset

@@ -8,11 +8,12 @@ from typing import Any
 
 from django import forms
 
-from linod_systemd import clock, store
+from linod_systemd import clock
 from linod_systemd.recurrence import english
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.recurrence.remarks import peculiarities
 from linod_systemd.rules.explain import explain
+from linod_systemd.store import rule_store
 
 TIMES = 5
 OF_ITSELF = "__all__"
@@ -33,7 +34,7 @@ def context(form: forms.BaseModelForm[Any]) -> dict[str, Any]:
         recurrence = stored.recurrence()
     except RecurrenceError as error:
         return {"errors": [("", str(error))]}
-    last_start = store.current().jobs(stored.name).last_start() if form.instance.pk else None
+    last_start = rule_store.current().jobs(stored.name).last_start() if form.instance.pk else None
     times = islice(recurrence.due_after(now, last_start), TIMES)
     return {
         "sentence": explain(stored.rule, recurrence, now),

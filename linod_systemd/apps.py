@@ -14,11 +14,14 @@ class LinodConfig(AppConfig):
 
     def ready(self) -> None:
         # First this app's own procedure, then every app's procedures.py: the order is that of the rules.
-        from linod_systemd import checks, export, history, store  # noqa: F401
         from linod_systemd.django_store import DjangoStore
+        from linod_systemd.store import (
+            export,
+            rule_store,  # noqa: F401
+        )
 
-        if not store.is_set():
-            store.use(DjangoStore())
+        if not rule_store.is_set():
+            rule_store.use(DjangoStore())
 
         autodiscover_modules("procedures")
         rule = self.get_model("JobRule")

@@ -8,12 +8,12 @@ import traceback
 from types import FrameType, TracebackType
 from typing import Any
 
-from linod_systemd import database, request
-from linod_systemd.choices import Status, StopReason
 from linod_systemd.outcome import Outcome
 from linod_systemd.procedures import Procedure
 from linod_systemd.sites import config
-from linod_systemd.store import Run
+from linod_systemd.store import database, request
+from linod_systemd.store.choices import Status, StopReason
+from linod_systemd.store.rule_store import Run
 from linod_systemd.systemd import boot
 
 OURS = (__name__, Run.__module__, Procedure.__module__)  # whose frames no reader of a traceback wants

@@ -103,7 +103,8 @@ def dispatch(site: config.Site, options: argparse.Namespace) -> int:
 
     :raises LinodError: what the command cannot do.
     """
-    from linod_systemd import commands, database
+    from linod_systemd import commands
+    from linod_systemd.store import database
 
     with database.explained(site):
         return commands.COMMANDS[options.command or "status"](site, options)

@@ -12,20 +12,18 @@ from linod_systemd import (
     commands_calendar,
     commands_jobs,
     commands_status,
-    export,
     on_failure,
-    pause,
-    store,
 )
-from linod_systemd.choices import CancelledBy
 from linod_systemd.commands_next import Asked, answer, find_in_file
 from linod_systemd.errors import LinodError, RefusedRule
-from linod_systemd.lookup import find_rule
-from linod_systemd.outlook import local, next_run
 from linod_systemd.output import say
 from linod_systemd.recurrence.agenda import Entry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.sites import config
+from linod_systemd.store import export, pause, rule_store
+from linod_systemd.store.choices import CancelledBy
+from linod_systemd.store.lookup import find_rule
+from linod_systemd.store.next_due import local, next_run
 from linod_systemd.tasks import Tasks
 
 Options = argparse.Namespace
@@ -40,20 +38,20 @@ def about_rule(site: config.Site, options: Options) -> int:
         recurrence = rule.recurrence()
     except RecurrenceError as error:  # a row that nobody judged when it was saved
         raise RefusedRule(f"rule {rule.name!r}: {error}", "correct the rule in the admin") from error
-    last_start = store.current().jobs(rule.name).last_start()
+    last_start = rule_store.current().jobs(rule.name).last_start()
     return answer(Asked(rule.rule, recurrence, last_start, site.name), options)
 
 
 def calendar(site: config.Site, options: Options) -> int:
     if options.rules is not None:
         return commands_calendar.from_file(options)
-    commands_calendar.show(_entries(), store.current().timezone, options)
+    commands_calendar.show(_entries(), rule_store.current().timezone, options)
     return 0
 
 
 def _entries() -> Iterator[Entry]:
     now = clock.utc_now()
-    for stored in store.current().rules():
+    for stored in rule_store.current().rules():
         if stored.rule.cancelled:
             continue
         try:
@@ -84,7 +82,7 @@ def cancel(site: config.Site, options: Options) -> int:
 
 def enable(site: config.Site, options: Options) -> int:
     rule = find_rule(options.rule)
-    if not store.current().enable(rule.name):
+    if not rule_store.current().enable(rule.name):
         say(f"{rule.name}: was not cancelled")
         return 0
     due = next_run(find_rule(rule.name))
@@ -94,7 +92,7 @@ def enable(site: config.Site, options: Options) -> int:
 
 def take_code(site: config.Site, options: Options) -> int:
     rule = find_rule(options.rule)
-    found = store.current().take_code(rule.name)
+    found = rule_store.current().take_code(rule.name)
     for said in found:
         say(f"{rule.name}: taken from the code: {said}")
     if not found:

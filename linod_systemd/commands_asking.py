@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, pause, pausing, running, store
-from linod_systemd.lookup import find_rule
-from linod_systemd.outlook import local, next_run, site_time
+from linod_systemd import clock, running
 from linod_systemd.output import say
 from linod_systemd.sites import config
+from linod_systemd.store import pause, pausing, rule_store
+from linod_systemd.store.lookup import find_rule
+from linod_systemd.store.next_due import local, next_run, site_time
 
 
 def run(site: config.Site, options: argparse.Namespace) -> int:
     """:raises AlreadyRunning: where its run has not ended; nothing is asked for then."""
     rule = find_rule(options.rule)
     running.check(site, rule.name)
-    store.current().ask(rule.name)
+    rule_store.current().ask(rule.name)
     jobs = config.command(site.name, "jobs", rule.name)
     say(f"{rule.name}: asked for; it is started by systemd. See: {jobs}")
     return 0

@@ -11,15 +11,16 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import clock, output, store
-from linod_systemd.choices import Status, Trigger
+from linod_systemd import clock, output
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import NoSuchRule
-from linod_systemd.job import Job, JobQuerySet
-from linod_systemd.lookup import find_rule
-from linod_systemd.outlook import local, site_time
 from linod_systemd.output import print_table, say
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import Status, Trigger
+from linod_systemd.store.job import Job, JobQuerySet
+from linod_systemd.store.lookup import find_rule
+from linod_systemd.store.next_due import local, site_time
 from linod_systemd.systemd import journal_client
 
 LOOK_SECONDS = 1.0  # until --follow looks again
@@ -27,7 +28,7 @@ OVERLAP = timedelta(seconds=10)
 
 
 def jobs(site: config.Site, options: argparse.Namespace) -> int:
-    found = store.current().jobs(options.rule)
+    found = rule_store.current().jobs(options.rule)
     if options.rule and not found.exists():
         find_rule(options.rule)  # a rule that has not run yet is no error, a misspelt one is
     for field, words in (("status", Status.values), ("trigger", Trigger.values)):
@@ -125,7 +126,7 @@ def _job_as_json(job: Job) -> dict[str, Any]:
 
 
 def show(site: config.Site, options: argparse.Namespace) -> int:
-    job = store.current().jobs().filter(pk=options.job).first()
+    job = rule_store.current().jobs().filter(pk=options.job).first()
     if job is None:
         raise NoSuchRule(f"there is no job #{options.job}", f"see: {config.command(site.name, 'jobs')}")
     values = _job_as_json(job)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from linod_systemd import people, store
-from linod_systemd.choices import BAD_ENDS, CancelledBy
+from linod_systemd import people
 from linod_systemd.common import unit_names
-from linod_systemd.job import STOPPED, Job
 from linod_systemd.rules.rule import Rule
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import BAD_ENDS, CancelledBy
+from linod_systemd.store.job import STOPPED, Job
 
 logger = logging.getLogger("linod.consequences")
 
@@ -19,7 +20,7 @@ def judge(job: Job, *, retries: bool = False) -> None:
 
     :param retries: whether an attempt that is left is to be asked for, as no runner does it.
     """
-    source = store.current()
+    source = rule_store.current()
     stored = source.rule(job.rule_name)
     rule = None if stored is None else stored.rule
     if rule is not None and retries and not rule.cancelled and job.attempt <= rule.retries:
@@ -49,7 +50,7 @@ def way_back(site: config.Site, rule: str) -> str:
 
 def _in_a_row(rule: Rule, limit: int) -> int:
     """How many of its last runs ended badly, one after the other; counted no further than the limit."""
-    jobs = store.current().jobs(rule.name).started().exclude(STOPPED)
+    jobs = rule_store.current().jobs(rule.name).started().exclude(STOPPED)
     if not rule.cancel_on_manual_failure:
         jobs = jobs.by_themselves()
     failures, attempt = 0, 1
@@ -69,7 +70,7 @@ def _goes_on(failures: int, limit: int) -> str:
 
 def _tell(job: Job, consequence: str, remedy: str, *, is_final: bool) -> None:
     try:
-        store.current().tell_failure(job, consequence)
+        rule_store.current().tell_failure(job, consequence)
     except Exception:  # code of the site, whatever it raises; the failure itself is on record
         logger.exception("the site was not told by its own way about job #%s", job.pk)
     people.tell_failure(job, consequence, remedy, is_final=is_final)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from linod_systemd import clock, code_values
-from linod_systemd.choices import CancelledBy
-from linod_systemd.job import Job
-from linod_systemd.job_store import JobStore
+from linod_systemd import clock
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.sites import config
-from linod_systemd.store import Run, StoredRule
+from linod_systemd.store import code_values
+from linod_systemd.store.choices import CancelledBy
+from linod_systemd.store.job import Job
+from linod_systemd.store.job_store import JobStore
+from linod_systemd.store.rule_store import Run, StoredRule
 
 
 class DjangoStore(JobStore):

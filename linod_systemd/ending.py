@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from linod_systemd.choices import STOP_REASONS, Status
 from linod_systemd.common import unit_names
 from linod_systemd.sites import config
+from linod_systemd.store.choices import STOP_REASONS, Status
 from linod_systemd.systemd import journal_client, systemctl
 
 PATIENCE = 2.0  # seconds for PID 1's own last line to reach the journal

@@ -10,25 +10,9 @@ from typing import Any
 
 from django.db import IntegrityError, close_old_connections
 
-from linod_systemd import (
-    attempt,
-    clock,
-    database,
-    joblog,
-    lookup,
-    missed,
-    owed,
-    reconcile,
-    rows,
-    running,
-    slot,
-    store,
-)
-from linod_systemd.choices import Status, Trigger
+from linod_systemd import attempt, clock, joblog, missed, owed, reconcile, rows, running, slot
 from linod_systemd.common import host
-from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.job import Job
 from linod_systemd.outcome import Outcome
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
@@ -37,7 +21,11 @@ from linod_systemd.rule_start import Start
 from linod_systemd.running import Claimed
 from linod_systemd.sites import config
 from linod_systemd.slot import Past
-from linod_systemd.store import Run, StoredRule
+from linod_systemd.store import database, lookup, rule_store
+from linod_systemd.store.choices import Status, Trigger
+from linod_systemd.store.database import DatabaseAway
+from linod_systemd.store.job import Job
+from linod_systemd.store.rule_store import Run, StoredRule
 from linod_systemd.systemd import boot, cgroup, invocation
 from linod_systemd.systemd.cgroup import Usage
 from linod_systemd.systemd.invocation import Invocation
@@ -190,7 +178,7 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
     try:
         return rows.begin(site, rule, job)
     except IntegrityError as error:
-        if not store.current().jobs(rule.name).running().exists():
+        if not rule_store.current().jobs(rule.name).running().exists():
             raise SlotTaken(str(job.slot)) from error
         raise Claimed(rule.name) from error
 

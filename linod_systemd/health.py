@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, consequences, django_settings, missed, outlook, pause, store
-from linod_systemd.choices import CancelledBy, Status
-from linod_systemd.outlook import local
-from linod_systemd.pause import Pause
+from linod_systemd import clock, consequences, django_settings, missed
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.sites import config
-from linod_systemd.store import StoredRule
+from linod_systemd.store import next_due as next_due_
+from linod_systemd.store import pause, rule_store
+from linod_systemd.store.choices import CancelledBy, Status
+from linod_systemd.store.next_due import local
+from linod_systemd.store.pause import Pause
+from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import unit_health
 from linod_systemd.systemd.unit_health import Trouble
 
@@ -91,7 +93,7 @@ def of_site(site: config.Site) -> SiteHealth:
     """
     now = clock.utc_now()
     pauses = list(Pause.objects.at(now))
-    rules = [of(rule, now, pauses) for rule in store.current().rules()]
+    rules = [of(rule, now, pauses) for rule in rule_store.current().rules()]
     due = {
         one.rule.name: one.next_due
         for one in rules
@@ -106,14 +108,14 @@ def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -
 
     :param pauses: those that hold now, by their end, where they are known.
     """
-    jobs = store.current().jobs(rule.name).defer("message")  # which may be long, and of each rule
+    jobs = rule_store.current().jobs(rule.name).defer("message")  # which may be long, and of each rule
     last = jobs.started().first()
     success = jobs.filter(status=Status.SUCCESS).first()
     held = _pause_of(rule.name, pauses) if pauses is not None else pause.holding(rule.name, now)
     paused = None if held is None else clock.from_database(held.until)
     impossible, next_due, overdue = "", None, None
     try:
-        next_due = None if rule.rule.cancelled else outlook.next_after(rule, paused)
+        next_due = None if rule.rule.cancelled else next_due_.next_after(rule, paused)
         overdue = _overdue(rule, rule.recurrence(), now)
     except RecurrenceError as error:
         impossible = str(error)
@@ -130,7 +132,7 @@ def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -
         impossible,
         None if paused else _silent_since(rule, last_success, now),
         None if held is None or paused is None else f"paused until {local(paused)}{held.remark}",
-        store.current().differences(rule),
+        rule_store.current().differences(rule),
     )
 
 
@@ -148,7 +150,7 @@ def _silent_since(rule: StoredRule, last_success: datetime | None, now: datetime
 
 
 def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> datetime | None:
-    jobs = store.current().jobs(rule.name)
+    jobs = rule_store.current().jobs(rule.name)
     if rule.rule.cancelled or jobs.running().exists():
         return None
     settled = now - timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from linod_systemd import clock, django_settings, store
-from linod_systemd.choices import Status
+from linod_systemd import clock, django_settings
 from linod_systemd.procedures import schedule_daily
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import Status
 
 BATCH = 1000
 
@@ -19,7 +20,7 @@ def clear_too_old_job_history(ar: Any) -> None:
     days = django_settings.get("LINOD_HISTORY_DAYS")
     limit = clock.to_database(clock.utc_now() - timedelta(days=days))
     kept = list(_kept(django_settings.get("LINOD_HISTORY_LEAST")))
-    jobs = store.current().jobs()
+    jobs = rule_store.current().jobs()
     old = jobs.filter(start_datetime__lt=limit).exclude(status=Status.RUNNING).exclude(pk__in=kept)
     deleted = 0
     while True:
@@ -33,7 +34,7 @@ def clear_too_old_job_history(ar: Any) -> None:
 
 def _kept(least: int) -> Iterator[int]:
     """The jobs of each rule that stay however old they are: its last runs, and its last failure."""
-    for name in store.current().jobs().rule_names():
-        jobs = store.current().jobs(name)
+    for name in rule_store.current().jobs().rule_names():
+        jobs = rule_store.current().jobs(name)
         yield from jobs.started().values_list("pk", flat=True)[: max(1, least)]
         yield from jobs.bad_ends().values_list("pk", flat=True)[:1]

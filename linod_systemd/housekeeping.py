@@ -11,26 +11,13 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError
 
-from linod_systemd import (
-    clock,
-    consequences,
-    database,
-    export,
-    health,
-    missed,
-    owed,
-    reconcile,
-    running,
-    silence,
-    slot,
-    starts,
-    store,
-)
+from linod_systemd import clock, consequences, health, missed, owed, reconcile, running, silence, slot, starts
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.report import Report
 from linod_systemd.sites import config, requests
-from linod_systemd.store import StoredRule
+from linod_systemd.store import database, export, rule_store
+from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import systemctl
 from linod_systemd.tasks import Tasks
 
@@ -73,7 +60,7 @@ def _set_up(site: config.Site, *, revive: bool) -> Report:
 
 def check(site: config.Site) -> Report:
     """Compare, and mend."""
-    store.current().refresh()
+    rule_store.current().refresh()
     if export.export(site):
         logger.info("site %s: rules.json was out of date", site.name)
     settled = _end_rows(site)
@@ -88,14 +75,14 @@ def _ask_again(site: config.Site) -> None:
     A unit that was started since, whatever has become of it, is not started again.
     """
     now = clock.utc_now()
-    for rule in store.current().requested():
+    for rule in rule_store.current().requested():
         asked = rule.requested_at
         if asked is None or not now - OLDEST_REQUEST < asked < now - REQUEST_PATIENCE:
             continue
         if running.is_claimed(site, rule.name):
             continue
         if _was_started_since(site, rule, asked):
-            store.current().withdraw(rule.name)
+            rule_store.current().withdraw(rule.name)
             continue
         logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
         requests.ask_for_run(site, rule.name)
@@ -103,7 +90,7 @@ def _ask_again(site: config.Site) -> None:
 
 def _was_started_since(site: config.Site, rule: StoredRule, asked: datetime) -> bool:
     """By its jobs, or by systemd: that knows of one which died before it wrote a row, as its unit failed."""
-    last = store.current().jobs(rule.name).last_start()
+    last = rule_store.current().jobs(rule.name).last_start()
     if last is None or last < asked:
         unit = unit_names.service(site.unit_prefix, rule.name)
         last = systemctl.timestamp(unit, "InactiveExitTimestamp") if systemctl.is_running() else None
@@ -131,7 +118,7 @@ def look_back(site: config.Site) -> Report:
 def _note_missed() -> None:
     """For rules that don't make up for it; those that do look back as they run."""
     until = clock.utc_now() - slot.PROMPT  # what has just come may be about to start
-    for rule in store.current().rules():
+    for rule in rule_store.current().rules():
         if not rule.rule.cancelled and not rule.rule.makes_up:
             missed.note(rule, until)
 
@@ -141,7 +128,7 @@ def status_line(site: config.Site) -> str:
 
     Example: ``7 rules, 1 cancelled, 0 running, 1 in trouble, last failure: job #12``.
     """
-    source = store.current()
+    source = rule_store.current()
     found = health.of_site(site)
     rules = [one.rule for one in found.rules]
     cancelled = sum(rule.rule.cancelled for rule in rules)

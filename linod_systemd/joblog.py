@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import django_settings, store
+from linod_systemd import django_settings
 from linod_systemd.capture import Capture
 from linod_systemd.common.logfile import LinoLogHandler
 from linod_systemd.common.text import visible
-from linod_systemd.job import Job
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
+from linod_systemd.store.job import Job
 from linod_systemd.systemd import journal
 
 
@@ -29,7 +30,7 @@ def attached(site: config.Site, job: Job, level: int, *, to_stderr: bool) -> Ite
     fields = {"LINOD_SITE": site.name, "LINOD_RULE": job.rule_name, "LINOD_JOB": str(job.pk or job.uuid)}
     if job.invocation_id:
         fields["LINOD_INVOCATION"] = job.invocation_id
-    lino_log = LinoLogHandler(site.log_file, store.current().formatter())
+    lino_log = LinoLogHandler(site.log_file, rule_store.current().formatter())
     handlers: list[logging.Handler] = [captured, journal.Handler(fields), lino_log]
     if to_stderr:
         handlers.append(_terminal())

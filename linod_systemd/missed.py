@@ -14,11 +14,12 @@ from itertools import islice, takewhile
 from django.apps import apps
 from django.db import transaction
 
-from linod_systemd import clock, store
-from linod_systemd.choices import CancelledBy, Status, Trigger
+from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
-from linod_systemd.store import StoredRule
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import CancelledBy, Status, Trigger
+from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import boot
 
 OFF = "the host was off, or its timer not running"
@@ -105,7 +106,7 @@ def _note(rule: StoredRule, causes: Sequence[Cause], settling: timedelta = SETTL
         return
     with transaction.atomic():
         # The supervisor and a job may look back at the same time.
-        store.current().lock(rule.name)
+        rule_store.current().lock(rule.name)
         since = _covered(rule, settling) or first
         for span in spans(recurrence, since, _with_jobs(rule, since, [*_with_pauses(rule, since, causes)])):
             _write(rule, span)
@@ -113,7 +114,7 @@ def _note(rule: StoredRule, causes: Sequence[Cause], settling: timedelta = SETTL
 
 def _covered(rule: StoredRule, settling: timedelta) -> datetime | None:
     """Up to when every occurrence has a row, or was not the rule's; None: nobody knows."""
-    latest = store.current().jobs(rule.name).last_slot()
+    latest = rule_store.current().jobs(rule.name).last_slot()
     if rule.live_since is None or (latest is not None and latest > rule.live_since):
         return latest
     return rule.live_since + settling
@@ -135,7 +136,7 @@ def _with_pauses(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> 
 def _with_jobs(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> list[Cause]:
     """The causes, but where a job of the rule was under way: from its start to its end it is the cause."""
     until = causes[-1].until
-    under_way = store.current().jobs(rule.name).started().order_by("start_datetime", "pk")
+    under_way = rule_store.current().jobs(rule.name).started().order_by("start_datetime", "pk")
     under_way = under_way.filter(
         start_datetime__lte=clock.to_database(until), end_datetime__gt=clock.to_database(since)
     )
@@ -153,7 +154,7 @@ def _with_jobs(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> li
 def _write(rule: StoredRule, span: Span) -> None:
     """Unless another host has just told of that slot. It stands at its own time among the runs."""
     due = clock.to_database(span.last)
-    store.current().keep(
+    rule_store.current().keep(
         {
             "rule_name": rule.name,
             "scheduled_for": clock.to_slot(span.last),

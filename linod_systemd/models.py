@@ -12,18 +12,19 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from linod_systemd import clock, export, missed
-from linod_systemd.choices import CancelledBy
+from linod_systemd import clock, missed
 from linod_systemd.errors import RefusedRule
-from linod_systemd.job import Job
-from linod_systemd.pause import Pause
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceError
 from linod_systemd.rules import ordering
 from linod_systemd.rules.rule import Rule
 from linod_systemd.rules.validate import check_rule
 from linod_systemd.sites import config
-from linod_systemd.store import StoredRule
+from linod_systemd.store import export
+from linod_systemd.store.choices import CancelledBy
+from linod_systemd.store.job import Job
+from linod_systemd.store.pause import Pause
+from linod_systemd.store.rule_store import StoredRule
 
 __all__ = ["Job", "JobRule", "Pause"]
 

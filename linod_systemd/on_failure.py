@@ -35,7 +35,11 @@ def record_end(site: config.Site, rule: str) -> int:
 
 
 def _record(site: config.Site, rule: str, monitored: Mapping[str, str], message: str) -> None:
-    from linod_systemd import database, reconcile, record_end  # they need Django, which is loaded by now
+    from linod_systemd import (
+        reconcile,
+        record_end,  # they need Django, which is loaded by now
+    )
+    from linod_systemd.store import database
 
     try:
         with database.reachable(site):

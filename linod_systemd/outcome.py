@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linod_systemd.choices import Status
+from linod_systemd.store.choices import Status
 from linod_systemd.systemd.cgroup import Usage
 
 

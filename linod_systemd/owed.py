@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from linod_systemd import store
-from linod_systemd.choices import BAD_ENDS, Status, StopReason, Trigger
 from linod_systemd.common import host, unit_names
-from linod_systemd.job import Job
 from linod_systemd.sites import config
-from linod_systemd.store import StoredRule
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import BAD_ENDS, Status, StopReason, Trigger
+from linod_systemd.store.job import Job
+from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import boot, systemctl
 
 logger = logging.getLogger("linod.owed")
@@ -27,7 +27,7 @@ class Owed:
 
 def of(rule: StoredRule) -> Owed | None:
     """What the rule is owed by its last job (None: a person asked for the start)."""
-    last = store.current().jobs(rule.name).started().first()
+    last = rule_store.current().jobs(rule.name).started().first()
     if last is None:
         return None
     if _interrupted(last):
@@ -53,16 +53,16 @@ def request(site: config.Site) -> None:
     A timer with Persistent= does not: it noted its elapse when the job began. Nothing is asked for twice:
     a service that has been started since the boot is left alone.
     """
-    for rule in store.current().rules():
+    for rule in rule_store.current().rules():
         plain = rule.rule
         if plain.cancelled or plain.every_unit == "never" or not plain.makes_up or not _is_owed(rule):
             continue
         unit = unit_names.service(site.unit_prefix, rule.name)
         if systemctl.is_running() and systemctl.timestamp(unit, "InactiveExitTimestamp") is None:
             logger.info("%s: is run again, as the machine went down", rule.name)
-            store.current().ask(rule.name)
+            rule_store.current().ask(rule.name)
 
 
 def _is_owed(rule: StoredRule) -> bool:
-    last = store.current().jobs(rule.name).started().first()
+    last = rule_store.current().jobs(rule.name).started().first()
     return last is not None and _interrupted(last)

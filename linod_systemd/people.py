@@ -12,12 +12,13 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.mail import EmailMessage
 
-from linod_systemd import clock, django_settings, store
-from linod_systemd.choices import BAD_ENDS
+from linod_systemd import clock, django_settings
 from linod_systemd.common.text import visible, visible_line
-from linod_systemd.job import Job
-from linod_systemd.outlook import local
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import BAD_ENDS
+from linod_systemd.store.job import Job
+from linod_systemd.store.next_due import local
 
 logger = logging.getLogger("linod.people")
 
@@ -83,7 +84,7 @@ def tell_recovery(job: Job) -> None:
 
 
 def _last_told(rule: str) -> Job | None:
-    return store.current().jobs(rule).exclude(told="").first()
+    return rule_store.current().jobs(rule).exclude(told="").first()
 
 
 def _is_enough(told: Job, consequence: str, *, is_final: bool) -> bool:
@@ -95,7 +96,7 @@ def _is_enough(told: Job, consequence: str, *, is_final: bool) -> bool:
 
 
 def _note(job: Job, what: str) -> None:
-    store.current().jobs().filter(pk=job.pk).update(told=what[:40])
+    rule_store.current().jobs().filter(pk=job.pk).update(told=what[:40])
 
 
 def _commands(job: Job) -> str:

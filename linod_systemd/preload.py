@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import database, execute, sandbox, store
+from linod_systemd import execute, sandbox
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
 from linod_systemd.sites import config
+from linod_systemd.store import database, rule_store
 from linod_systemd.systemd import boot, cgroup
 from linod_systemd.systemd.dbus import Bus, BusError
 
@@ -48,8 +49,8 @@ def _load(site: config.Site) -> None:
     try:
         boot.booted_at()
         with database.reachable(site):
-            store.current().rules()
-            store.current().jobs().running().first()
+            rule_store.current().rules()
+            rule_store.current().jobs().running().first()
     except LinodError as error:
         logger.warning("%s", error)
     for connection in connections.all(initialized_only=True):

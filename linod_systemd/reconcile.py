@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import consequences, database, record_end, running, spool, store
-from linod_systemd.choices import BAD_ENDS, Status
+from linod_systemd import consequences, record_end, running, spool
 from linod_systemd.common import host
-from linod_systemd.job import Job
 from linod_systemd.sites import config
+from linod_systemd.store import database, rule_store
+from linod_systemd.store.choices import BAD_ENDS, Status
+from linod_systemd.store.job import Job
 from linod_systemd.systemd import boot
 
 logger = logging.getLogger("linod.reconcile")
@@ -59,12 +60,12 @@ def _take(site: config.Site, record: dict[str, Any]) -> None:
 def _take_row(site: config.Site, values: dict[str, Any], *, judge: bool) -> None:
     fields = {field.name: field for field in Job._meta.concrete_fields}
     row = {name: fields[name].to_python(value) for name, value in values.items()}
-    known = store.current().jobs().filter(uuid=row["uuid"]).first()
+    known = rule_store.current().jobs().filter(uuid=row["uuid"]).first()
     if known is None:
         if row["status"] == Status.RUNNING:
             lose_others(site, row["rule_name"])
-        known = store.current().keep(row)
-    elif row["status"] == Status.RUNNING or not store.current().finish(
+        known = rule_store.current().keep(row)
+    elif row["status"] == Status.RUNNING or not rule_store.current().finish(
         known, **{name: row[name] for name in ENDING}, ended=row["end_datetime"]
     ):
         return
@@ -74,7 +75,7 @@ def _take_row(site: config.Site, values: dict[str, Any], *, judge: bool) -> None
 
 def lose_others(site: config.Site, rule: str) -> None:
     """End the rows of this rule that run no more, as is known where a newer run of it has the claim."""
-    for left in store.current().jobs(rule).running().filter(host=host.host_name()):
+    for left in rule_store.current().jobs(rule).running().filter(host=host.host_name()):
         record_end.lose(site, left)
 
 
@@ -87,7 +88,7 @@ def reconcile(site: config.Site) -> bool:
     :raises DatabaseAway: what is not ended by then is left.
     """
     drain(site)
-    here = store.current().jobs().running().filter(host=host.host_name())
+    here = rule_store.current().jobs().running().filter(host=host.host_name())
     gone = [
         job for job in here if job.boot_id != boot.boot_id() or not running.is_claimed(site, job.rule_name)
     ]

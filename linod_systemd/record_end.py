@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock, consequences, ending, slot, store
-from linod_systemd.choices import Status, StopReason, Trigger
+from linod_systemd import clock, consequences, ending, slot
 from linod_systemd.common import host, unit_names
-from linod_systemd.job import Job
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import Status, StopReason, Trigger
+from linod_systemd.store.job import Job
 from linod_systemd.systemd import boot, journal_client, systemctl
 from linod_systemd.systemd.journal_client import JournalAway
 
@@ -37,7 +38,7 @@ def lose(site: config.Site, job: Job) -> bool:
             return True
     reason = "the machine went down" if job.boot_id != boot.boot_id() else "its process is gone"
     message = _logged(site, job) or job.message
-    if store.current().finish(job, status=Status.LOST, reason=reason, message=message):
+    if rule_store.current().finish(job, status=Status.LOST, reason=reason, message=message):
         logger.error("%s: job #%s is lost: %s", job.rule_name, job.pk, reason)
     return True
 
@@ -66,7 +67,7 @@ def record(
     """
     verdict = ending.verdict(monitored)
     ended = ended or datetime.now(UTC)
-    source = store.current()
+    source = rule_store.current()
     job = source.jobs().of_invocation(verdict.invocation_id).order_by("pk").last()
     began = job is not None and job.uuid != _key(verdict.invocation_id)
     if job is None:
@@ -94,7 +95,7 @@ def record(
 def _had_its_time(job: Job, ended: datetime) -> bool:
     """Whether a job that systemd gave up ran for its timeout, and was not just deaf to `systemctl stop`."""
     took = ended - clock.from_database(job.start_datetime)
-    rule = store.current().rule(job.rule_name)
+    rule = rule_store.current().rule(job.rule_name)
     return rule is None or took > timedelta(seconds=rule.rule.timeout * 0.9 - 5)
 
 
@@ -104,7 +105,7 @@ def never_begun(site: config.Site, name: str, invocation_id: str, start: datetim
 
     :param boot_id: of the boot in which it was; empty: of an earlier one.
     """
-    return store.current().keep(
+    return rule_store.current().keep(
         {
             "uuid": _key(invocation_id),
             "rule_name": name,
@@ -123,7 +124,7 @@ def _trigger(site: config.Site, rule: str, invocation_id: str) -> Trigger:
 
     Taken for the timer's where systemd does not know any more.
     """
-    stored = store.current().rule(rule)
+    stored = rule_store.current().rule(rule)
     if stored is not None and stored.requested_at is not None:
         return Trigger.MANUAL
     unit, per_user = unit_names.service(site.unit_prefix, rule), not site.configured

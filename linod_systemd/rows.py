@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from linod_systemd import clock, consequences, database, people, spool, store
-from linod_systemd.choices import Status
+from linod_systemd import clock, consequences, people, spool
 from linod_systemd.common.text import storable
-from linod_systemd.database import DatabaseAway
-from linod_systemd.job import Job
 from linod_systemd.outcome import Outcome
 from linod_systemd.reconcile import drain
 from linod_systemd.sites import config
-from linod_systemd.store import Run, StoredRule
+from linod_systemd.store import database, rule_store
+from linod_systemd.store.choices import Status
+from linod_systemd.store.database import DatabaseAway
+from linod_systemd.store.job import Job
+from linod_systemd.store.rule_store import Run, StoredRule
 
 logger = logging.getLogger("linod.rows")
 
@@ -29,7 +30,7 @@ def begin(site: config.Site, rule: StoredRule, job: Job) -> Run:
     :raises IntegrityError: where another row of the rule is running, or of this slot.
     :raises SpoolError: where neither database nor spool can be written.
     """
-    source = store.current()
+    source = rule_store.current()
     if rule.is_stored:
         try:
             with database.reachable(site):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, django_settings, slot, store
-from linod_systemd.pause import Pause
+from linod_systemd import clock, django_settings, slot
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.slot import Decision, Past
-from linod_systemd.store import StoredRule
+from linod_systemd.store import rule_store
+from linod_systemd.store.pause import Pause
+from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import invocation
 from linod_systemd.systemd.invocation import Invocation
 
@@ -43,7 +44,7 @@ class Start:
         """What the database knows of that slot."""
         if not self.rule.is_stored or self.due is None:
             return Past()
-        jobs, name = store.current().jobs(), self.rule.name
+        jobs, name = rule_store.current().jobs(), self.rule.name
         paused = Pause.objects.of(name).overlapping(self.due, self.by.rang or self.due).last()
         busy = jobs.under_way(name, clock.to_database(self.due)).first()
         return Past(

@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import clock, store
+from linod_systemd import clock
 from linod_systemd.common import files, host, unit_names
 from linod_systemd.errors import AlreadyRunning, ConfigurationError
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
 
 
 class Claimed(Exception):
@@ -75,7 +76,7 @@ def remedy() -> str:
 
 def error_for(rule: str) -> AlreadyRunning:
     """What to say to who comes second."""
-    job = store.current().jobs(rule).running().first()
+    job = rule_store.current().jobs(rule).running().first()
     if job is None:  # it has begun in this moment, or its database is away
         return AlreadyRunning(f"the rule {rule!r} is already running", remedy())
     since = clock.from_database(job.start_datetime).isoformat(" ", "seconds")
@@ -89,6 +90,6 @@ def error_for(rule: str) -> AlreadyRunning:
 
 def check(site: config.Site, rule: str) -> None:
     """:raises AlreadyRunning: where a run of the rule has not ended, on this host or another."""
-    elsewhere = store.current().jobs(rule).running().exclude(host=host.host_name())
+    elsewhere = rule_store.current().jobs(rule).running().exclude(host=host.host_name())
     if is_claimed(site, rule) or elsewhere.exists():
         raise error_for(rule)

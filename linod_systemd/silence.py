@@ -9,12 +9,13 @@ import json
 import logging
 from datetime import datetime
 
-from linod_systemd import clock, health, people, store
+from linod_systemd import clock, health, people
 from linod_systemd.common import files
 from linod_systemd.health import Health
-from linod_systemd.outlook import local
 from linod_systemd.recurrence import english
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
+from linod_systemd.store.next_due import local
 
 logger = logging.getLogger("linod.silence")
 
@@ -27,7 +28,7 @@ def tell(site: config.Site) -> None:
     path = site.silence_file
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     now, before = clock.utc_now(), dict(known)
-    found = [health.of(rule, now) for rule in store.current().rules() if rule.rule.missed_after]
+    found = [health.of(rule, now) for rule in rule_store.current().rules() if rule.rule.missed_after]
     silent = {one.rule.name: one for one in found if one.silent_since is not None}
     for name, one in silent.items():
         if name not in known and _is_told(site, one, now):

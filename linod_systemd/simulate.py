@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 
 from django.db import close_old_connections
 
-from linod_systemd import attempt, consequences, export, running, store
-from linod_systemd.choices import Status
-from linod_systemd.job import Job
+from linod_systemd import attempt, consequences, running
 from linod_systemd.reconcile import reconcile
 from linod_systemd.rule_start import Start
 from linod_systemd.sites import config
+from linod_systemd.store import export, rule_store
+from linod_systemd.store.choices import Status
+from linod_systemd.store.job import Job
 from linod_systemd.tasks import Tasks
 
 LONGEST_SLEEP = 5.0  # seconds until a rule that was changed elsewhere is seen
@@ -50,7 +51,7 @@ class Simulation:
         """Forget what has ended, and end what exceeds its timeout."""
         for name, (process, deadline) in list(self.running.items()):
             if process.poll() is None and time.monotonic() > deadline:
-                job = store.current().jobs(name).running().first()
+                job = rule_store.current().jobs(name).running().first()
                 self._end(process)
                 if job is not None and self._overrule(job):
                     consequences.judge(job)
@@ -61,7 +62,9 @@ class Simulation:
     @staticmethod
     def _overrule(job: Job) -> bool:
         reason = "it took longer than the rule's timeout"
-        return store.current().finish(job, status=Status.TIMEOUT, reason=reason, overrules=[Status.KILLED])
+        return rule_store.current().finish(
+            job, status=Status.TIMEOUT, reason=reason, overrules=[Status.KILLED]
+        )
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:

@@ -11,10 +11,11 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock, ending, record_end, store
-from linod_systemd.choices import Status
+from linod_systemd import clock, ending, record_end
 from linod_systemd.common import unit_names
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import Status
 from linod_systemd.systemd import boot, journal, journal_client
 from linod_systemd.systemd.journal_client import JournalAway
 
@@ -46,7 +47,7 @@ def _account(site: config.Site) -> datetime:
 
     :raises JournalAway: where that is not to be known.
     """
-    names = [rule.name for rule in store.current().rules()]
+    names = [rule.name for rule in rule_store.current().rules()]
     rules = {unit_names.service(site.unit_prefix, name): name for name in names}
     until = datetime.now(UTC) - PATIENCE
     for start in journal_client.starts_since(_accounted(site)):
@@ -65,7 +66,7 @@ def _accounted(site: config.Site) -> datetime:
 
 def _settle(site: config.Site, rule: str, start: journal.Start) -> bool:
     """Whether this start has its row, or needs none; False: it is still going on."""
-    source = store.current()
+    source = rule_store.current()
     job = source.jobs().of_invocation(start.invocation_id).order_by("pk").last()
     if job is not None and job.status not in (Status.LOST, Status.KILLED):
         return True  # of SIGTERM the process knows not whether it came by its timeout

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-from linod_systemd import sandbox, store, wakeup
+from linod_systemd import sandbox, wakeup
 from linod_systemd.chore import Chore
 from linod_systemd.common.logfile import FORMAT, LinoLogHandler
 from linod_systemd.errors import LinodError
@@ -23,6 +23,7 @@ from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.housekeeper import SET_UPS, Housekeeper
 from linod_systemd.report import Report
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
 from linod_systemd.systemd import journal
 from linod_systemd.systemd.notify import Notifier
 
@@ -245,7 +246,7 @@ class Supervisor:
 def _logging(site: config.Site) -> Iterator[None]:
     root = logging.getLogger()
     # How a site speaks is known where it is loaded.
-    formatter = store.current().formatter() if site.preload else logging.Formatter(FORMAT)
+    formatter = rule_store.current().formatter() if site.preload else logging.Formatter(FORMAT)
     lino_log = LinoLogHandler(site.log_file, formatter)
     handlers = [journal.Handler({"LINOD_SITE": site.name}), lino_log]
     root.setLevel(logging.INFO)

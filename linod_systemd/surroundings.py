@@ -24,8 +24,8 @@ def surroundings() -> dict[str, Any]:
     from django.conf import settings
     from django.db import connections
 
-    from linod_systemd import database
     from linod_systemd.sites import config as site_config
+    from linod_systemd.store import database
 
     if not apps.is_installed("linod_systemd"):
         raise SystemExit(

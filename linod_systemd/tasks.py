@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 from django.db import transaction
 
-from linod_systemd import clock, outlook, store
-from linod_systemd.choices import CancelledBy
+from linod_systemd import clock
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rule_start import Start
-from linod_systemd.store import StoredRule
+from linod_systemd.store import next_due, rule_store
+from linod_systemd.store.choices import CancelledBy
+from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd.invocation import Invocation
 
 logger = logging.getLogger("linod")
@@ -82,7 +83,7 @@ class Tasks:
 
         :param revive: whether what a failure cancelled is enabled; a reload alone does not.
         """
-        source = store.current()
+        source = rule_store.current()
         with transaction.atomic():
             source.set_up()
             rules = [rule for rule in source.rules() if not rule.is_mirror]
@@ -112,16 +113,16 @@ class Tasks:
 
     def create_rule(self, procedure: Procedure) -> StoredRule:
         """The rule of this name with the procedure's default interval; made if there is none yet."""
-        return store.current().create(procedure, self.procedures.names().index(procedure.name) + 1)
+        return rule_store.current().create(procedure, self.procedures.names().index(procedure.name) + 1)
 
     def cancel_rule(self, rule: Named, by: CancelledBy = CancelledBy.PERSON) -> None:
         """Set ``cancelled``: systemd stops its timer."""
-        store.current().cancel(rule.name, by)
+        rule_store.current().cancel(rule.name, by)
 
     def run(self) -> datetime:
         """Start what is due or was asked for; when to come back (UTC, at the latest in a minute)."""
         now = clock.utc_now()
-        for rule in store.current().rules():
+        for rule in rule_store.current().rules():
             try:
                 start = self._start(rule, now)
             except RecurrenceError as error:
@@ -145,7 +146,7 @@ class Tasks:
             return False
         recurrence = rule.recurrence()
         if recurrence.is_monotonic:
-            due = recurrence.next_after_start(store.current().jobs(rule.name).last_start(), now)
+            due = recurrence.next_after_start(rule_store.current().jobs(rule.name).last_start(), now)
             return due is not None and due <= now
         latest = recurrence.last_before(now)
         return latest is not None and (rule.rule.makes_up or latest > self.since)
@@ -153,16 +154,16 @@ class Tasks:
     @staticmethod
     def _dues() -> list[datetime]:
         dues = []
-        for rule in store.current().rules():
+        for rule in rule_store.current().rules():
             try:
-                dues.append(outlook.next_run(rule))
+                dues.append(next_due.next_run(rule))
             except RecurrenceError:
                 continue  # it was told of as it was to be started
         return [due for due in dues if due is not None]
 
     def status(self) -> list[str]:
         """One line for each rule, as in LINOD.txt, with its next time on the site's wall clock."""
-        return [f"{rule.label} {outlook.in_words(rule)}" for rule in store.current().rules()]
+        return [f"{rule.label} {next_due.in_words(rule)}" for rule in rule_store.current().rules()]
 
 
 def _in_words(found: Iterable[tuple[str, list[str]]]) -> tuple[str, ...]:

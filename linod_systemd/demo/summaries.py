@@ -9,9 +9,10 @@ from datetime import date, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from linod_systemd import django_settings, store
-from linod_systemd.choices import BAD_ENDS
+from linod_systemd import django_settings
 from linod_systemd.demo.models import Summary
+from linod_systemd.store import rule_store
+from linod_systemd.store.choices import BAD_ENDS
 
 
 @dataclass
@@ -73,7 +74,7 @@ def _differs(row: Summary, tally: Tally) -> bool:
 
 def _tallies() -> dict[tuple[str, date], Tally]:
     tallies: dict[tuple[str, date], Tally] = defaultdict(Tally)
-    ended = store.current().jobs().started().filter(end_datetime__isnull=False)
+    ended = rule_store.current().jobs().started().filter(end_datetime__isnull=False)
     fields = ("rule_name", "start_datetime", "end_datetime", "status")
     for name, start, end, status in ended.values_list(*fields).iterator():
         tally = tallies[name, timezone.localdate(start)]

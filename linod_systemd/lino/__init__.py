@@ -37,12 +37,12 @@ class Plugin(ad.Plugin):
             model.get_default_table().add_detail_tab("linod_systemd.JobsByTask")
 
     def post_site_startup(self, site: Any) -> None:
-        from linod_systemd import store
         from linod_systemd.lino import mirror
         from linod_systemd.lino.store import LinoStore
+        from linod_systemd.store import rule_store
 
         super().post_site_startup(site)
-        store.use(LinoStore())
+        rule_store.use(LinoStore())
         mirror.check_names()
         mirror.watch()
 

@@ -10,11 +10,11 @@ from typing import Any
 from lino.api import _, dd
 from lino.core.roles import SiteStaff
 
-from linod_systemd import store
 from linod_systemd.lino import mirror
 from linod_systemd.models import Job, JobRule
-from linod_systemd.outlook import local, next_run
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
+from linod_systemd.store import rule_store
+from linod_systemd.store.next_due import local, next_run
 from linod_systemd.tasks import Tasks
 
 
@@ -38,7 +38,7 @@ class RunJob(dd.Action):
 
     def run_from_ui(self, ar: Any, **kwargs: Any) -> None:
         for rule in ar.selected_rows:
-            store.current().ask(rule.name)
+            rule_store.current().ask(rule.name)
         ar.success(_("Asked for."), refresh=True)
 
 

@@ -12,14 +12,14 @@ from lino.api import _, dd, rt
 from lino.core.requests import BaseRequest
 from lino.modlib.linod.choicelists import Procedures
 
-from linod_systemd.choices import Status
 from linod_systemd.django_store import DjangoStore
-from linod_systemd.job import Job
 from linod_systemd.lino import mirror
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure
-from linod_systemd.request import Stopping
-from linod_systemd.store import Run, StoredRule
+from linod_systemd.store.choices import Status
+from linod_systemd.store.job import Job
+from linod_systemd.store.request import Stopping
+from linod_systemd.store.rule_store import Run, StoredRule
 
 
 class LinoStore(DjangoStore):

@@ -21,7 +21,7 @@ from django.test import override_settings
 from linod_systemd import clock
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
-from linod_systemd.request import Request
+from linod_systemd.store.request import Request
 from linod_systemd.tasks import Tasks
 
 BIN = Path(sys.executable).parent

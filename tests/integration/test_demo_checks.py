@@ -11,10 +11,10 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from linod_systemd.choices import Status
 from linod_systemd.demo import checkers
 from linod_systemd.demo.models import Event, MailMode, Problem, Summary, User
 from linod_systemd.models import Job, JobRule
+from linod_systemd.store.choices import Status
 from linod_systemd.tasks import Tasks
 from tests.integration.conftest import Run
 from tests.integration.demo_rows import UNUSABLE, event, user

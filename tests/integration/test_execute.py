@@ -14,14 +14,15 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import override_settings
 
-from linod_systemd import database, execute, running
+from linod_systemd import execute, running
 from linod_systemd.common import host
-from linod_systemd.database import DatabaseAway
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.reconcile import reconcile
 from linod_systemd.sites import config
+from linod_systemd.store import database
+from linod_systemd.store.database import DatabaseAway
 from linod_systemd.systemd import boot
 from linod_systemd.tasks import Tasks
 
@@ -235,7 +236,7 @@ def test_what_postgresql_says_is_explained_in_one_line(said: str, told: str) -> 
 def test_database_that_is_not_migrated_or_locked_is_explained() -> None:
     from django.db import connection
 
-    from linod_systemd.database import explained
+    from linod_systemd.store.database import explained
 
     site = config.this_site()
     with pytest.raises(ConfigurationError, match="is not migrated") as caught, explained(site):

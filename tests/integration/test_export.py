@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from linod_systemd import export
-from linod_systemd.choices import CancelledBy
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.models import JobRule
 from linod_systemd.sites import config, requests
+from linod_systemd.store import export
+from linod_systemd.store.choices import CancelledBy
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

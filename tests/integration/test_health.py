@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, commands_status, health, pausing
-from linod_systemd.choices import CancelledBy, Status, StopReason
+from linod_systemd import clock, commands_status, health
 from linod_systemd.models import Job, JobRule
 from linod_systemd.sites import config
+from linod_systemd.store import pausing
+from linod_systemd.store.choices import CancelledBy, Status, StopReason
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

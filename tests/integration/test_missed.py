@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from linod_systemd import clock, execute, missed
-from linod_systemd.choices import CancelledBy
 from linod_systemd.housekeeping import look_back
 from linod_systemd.models import Job, JobRule
 from linod_systemd.rule_start import Start
 from linod_systemd.sites import config
+from linod_systemd.store.choices import CancelledBy
 from linod_systemd.systemd import boot
 from linod_systemd.systemd.invocation import Invocation
 

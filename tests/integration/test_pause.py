@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, execute, export, missed, pause, pausing
+from linod_systemd import clock, execute, missed
 from linod_systemd.models import Job, JobRule, Pause
-from linod_systemd.outlook import next_run
 from linod_systemd.rule_start import Start
 from linod_systemd.sites import config
+from linod_systemd.store import export, pause, pausing
+from linod_systemd.store.next_due import next_run
 from linod_systemd.systemd.invocation import Invocation
 from linod_systemd.tasks import Tasks
 

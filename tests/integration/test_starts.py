@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from linod_systemd import clock, starts
-from linod_systemd.choices import Status
 from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.sites import config
+from linod_systemd.store.choices import Status
 from linod_systemd.systemd import boot, journal_server
 from linod_systemd.tasks import Tasks
 

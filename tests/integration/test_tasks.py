@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from linod_systemd import clock, export, store
-from linod_systemd.choices import CancelledBy
+from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.rule_start import Start
 from linod_systemd.rules import jitter, rules_file
 from linod_systemd.sites import config
+from linod_systemd.store import export, rule_store
+from linod_systemd.store.choices import CancelledBy
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,7 +113,7 @@ def test_a_rule_that_a_person_edited_stays_until_it_is_to_follow(monkeypatch: py
     for _ in range(2):
         assert str(Tasks().setup()) == f"edited by a person, and left as it is: one ({said})"
     assert JobRule.objects.get().every == 10
-    assert store.current().take_code("one") == said.split("; ")
+    assert rule_store.current().take_code("one") == said.split("; ")
     rule = JobRule.objects.get()
     assert (rule.every, rule.timeout) == (20, 7200)
     monkeypatch.setattr(Procedures, "_by_name", registry(one=("secondly", 30))._by_name)

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from linod_systemd import cli, output, store
+from linod_systemd import cli, output
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
 
 
 class Command(BaseCommand):
@@ -40,7 +41,7 @@ class Command(BaseCommand):
                 code = cli.dispatch(site, parsed)
         except LinodError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
-        if options["command"] is None and (note := store.current().note):
+        if options["command"] is None and (note := rule_store.current().note):
             self.stderr.write(note)
         if code:
             sys.exit(code)

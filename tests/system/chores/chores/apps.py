@@ -10,8 +10,8 @@ class ChoresConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from linod_systemd import store
+        from linod_systemd.store import rule_store
 
         from .store import ChoreStore
 
-        store.use(ChoreStore())
+        rule_store.use(ChoreStore())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from linod_systemd import export
 from linod_systemd.clock import from_database, now
-from linod_systemd.job_store import JobStore
 from linod_systemd.procedures import Procedure
 from linod_systemd.rules.rule import Rule
 from linod_systemd.sites import config
-from linod_systemd.store import StoredRule
+from linod_systemd.store import export
+from linod_systemd.store.job_store import JobStore
+from linod_systemd.store.rule_store import StoredRule
 
 from .models import Chore
 

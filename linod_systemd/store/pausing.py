@@ -6,10 +6,11 @@ from datetime import datetime
 
 from django.db import transaction
 
-from linod_systemd import clock, export
+from linod_systemd import clock
 from linod_systemd.errors import LinodError
-from linod_systemd.pause import Pause
 from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
+from linod_systemd.store import export
+from linod_systemd.store.pause import Pause
 
 
 class PauseError(LinodError):

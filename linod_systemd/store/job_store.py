@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 
 from linod_systemd.common.logfile import FORMAT
-from linod_systemd.job import Job, JobQuerySet
 from linod_systemd.procedures import Procedure, Procedures
-from linod_systemd.request import Request
-from linod_systemd.store import RuleStore, Run, StoredRule
+from linod_systemd.store.job import Job, JobQuerySet
+from linod_systemd.store.request import Request
+from linod_systemd.store.rule_store import RuleStore, Run, StoredRule
 
 
 class JobStore:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.db import models
 
 from linod_systemd import clock
-from linod_systemd.choices import BAD_ENDS, STOP_REASONS, Status, Trigger
+from linod_systemd.store.choices import BAD_ENDS, STOP_REASONS, Status, Trigger
 
 ROUNDING = timedelta(seconds=1)
 STOPPED = models.Q(status=Status.KILLED, reason__in=STOP_REASONS)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linod_systemd.job import Job
+    from linod_systemd.store.job import Job
 
 
 @dataclass

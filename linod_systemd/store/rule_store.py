@@ -19,8 +19,8 @@ from linod_systemd.rules import jitter
 from linod_systemd.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from linod_systemd.job import Job, JobQuerySet
     from linod_systemd.procedures import Procedure
+    from linod_systemd.store.job import Job, JobQuerySet
 
 
 @dataclass(frozen=True, kw_only=True)

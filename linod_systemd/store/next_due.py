@@ -6,11 +6,12 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from linod_systemd import clock, pause, store
-from linod_systemd.choices import CancelledBy
+from linod_systemd import clock
 from linod_systemd.recurrence.periods import INSTANT
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
-from linod_systemd.store import StoredRule
+from linod_systemd.store import pause, rule_store
+from linod_systemd.store.choices import CancelledBy
+from linod_systemd.store.rule_store import StoredRule
 
 
 def next_run(rule: StoredRule) -> datetime | None:
@@ -31,7 +32,7 @@ def next_after(rule: StoredRule, paused: datetime | None) -> datetime | None:
         return recurrence.next_after(paused - INSTANT)
     if not recurrence.is_monotonic:
         return recurrence.next_after(now)
-    return recurrence.next_after_start(store.current().jobs(rule.name).last_start(), now)
+    return recurrence.next_after_start(rule_store.current().jobs(rule.name).last_start(), now)
 
 
 def in_words(rule: StoredRule) -> str:

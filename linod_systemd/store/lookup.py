@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from linod_systemd import store
 from linod_systemd.rules import rules_file
 from linod_systemd.rules.nearest import no_such_rule
 from linod_systemd.sites import config
-from linod_systemd.store import StoredRule
+from linod_systemd.store import rule_store
+from linod_systemd.store.rule_store import StoredRule
 
 
 def find_rule(name: str) -> StoredRule:
@@ -14,10 +14,10 @@ def find_rule(name: str) -> StoredRule:
 
     :raises NoSuchRule: with the nearest names.
     """
-    rule = store.current().rule(name)
+    rule = rule_store.current().rule(name)
     if rule is None:
         raise no_such_rule(
-            name, [other.name for other in store.current().rules()], config.this_site().rule_commands()
+            name, [other.name for other in rule_store.current().rules()], config.this_site().rule_commands()
         )
     return rule
 

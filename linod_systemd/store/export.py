@@ -13,11 +13,12 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from linod_systemd import clock, pause, store
+from linod_systemd import clock
 from linod_systemd.common import files
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.rules import rules_file
 from linod_systemd.sites import config, requests
+from linod_systemd.store import pause, rule_store
 
 logger = logging.getLogger("linod")
 
@@ -76,7 +77,7 @@ def wanted_text(site: config.Site) -> str:
     """The rules.json that the store asks for."""
     paused = pause.current(clock.utc_now())
     rules = []
-    source = store.current()
+    source = rule_store.current()
     for stored in source.rules():
         ends = [paused[key] for key in (stored.name, pause.WHOLE_SITE) if key in paused]
         rules.append(replace(stored.rule, paused_until=max(ends, default=None)))
