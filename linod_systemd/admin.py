@@ -16,10 +16,11 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from linod_systemd import admin_preview, clock, health
+from linod_systemd import admin_preview, clock
 from linod_systemd.admin_jobs import JobAdmin, local_time
 from linod_systemd.common.text import visible
 from linod_systemd.errors import LinodError
+from linod_systemd.jobs import health
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError

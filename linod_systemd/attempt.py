@@ -8,7 +8,7 @@ import traceback
 from types import FrameType, TracebackType
 from typing import Any
 
-from linod_systemd.outcome import Outcome
+from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.procedures import Procedure
 from linod_systemd.sites import config
 from linod_systemd.store import database, request

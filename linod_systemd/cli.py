@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return supervise(site)
         if options.command == "record-end":
-            from linod_systemd import on_failure
+            from linod_systemd.jobs import on_failure
 
             return on_failure.record_end(site, options.rule)
         with output.apart(for_good=True) if gives_json(options) else contextlib.nullcontext():

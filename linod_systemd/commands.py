@@ -6,16 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from linod_systemd import (
-    clock,
-    commands_asking,
-    commands_calendar,
-    commands_jobs,
-    commands_status,
-    on_failure,
-)
+from linod_systemd import clock, commands_asking, commands_calendar, commands_jobs, commands_status
 from linod_systemd.commands_next import Asked, answer, find_in_file
 from linod_systemd.errors import LinodError, RefusedRule
+from linod_systemd.jobs import on_failure
 from linod_systemd.output import say
 from linod_systemd.recurrence.agenda import Entry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.utils import timesince, translation
 
-from linod_systemd import clock, health, memory, output
+from linod_systemd import clock, memory, output
 from linod_systemd.common.text import visible_line
-from linod_systemd.health import Health
+from linod_systemd.jobs import health
+from linod_systemd.jobs.health import Health
 from linod_systemd.output import print_table, say
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rules.explain import when

@@ -10,15 +10,16 @@ from typing import Any
 
 from django.db import IntegrityError, close_old_connections
 
-from linod_systemd import attempt, clock, joblog, missed, owed, reconcile, rows, running, slot
+from linod_systemd import attempt, clock, joblog, owed, slot
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.outcome import Outcome
+from linod_systemd.jobs import reconcile, rows, running, skipped
+from linod_systemd.jobs.outcome import Outcome
+from linod_systemd.jobs.running import Claimed
 from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.periods import INSTANT
 from linod_systemd.rule_start import Start
-from linod_systemd.running import Claimed
 from linod_systemd.sites import config
 from linod_systemd.slot import Past
 from linod_systemd.store import database, lookup, rule_store
@@ -68,7 +69,7 @@ def _refused(site: config.Site, start: Start) -> AlreadyRunning:
         with database.reachable(site):
             said = running.error_for(start.rule.name)
             if start.due is not None and start.rule.is_stored:
-                missed.note(start.rule, start.due, said.message)
+                skipped.note(start.rule, start.due, said.message)
     except DatabaseAway as error:
         logger.warning("%s: %s", start.rule.name, error)
         said = AlreadyRunning(f"the rule {start.rule.name!r} is already running", running.remedy())
@@ -107,7 +108,7 @@ def _is_to_run(site: config.Site, start: Start) -> bool:
     decision = start.decide(past)
     if decision.is_noted and start.due is not None and rule.is_stored:
         with database.explained(site):
-            missed.note(rule, start.due, decision.reason)
+            skipped.note(rule, start.due, decision.reason)
     if not decision.runs:
         logger.warning("%s: its timer rang, and it is not run: %s", rule.name, decision.reason)
     return decision.runs
@@ -172,7 +173,7 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
                 # Who holds the claim knows that no other process of this host runs the rule.
                 reconcile.lose_others(site, rule.name)
                 if asked is None and start.due is not None:
-                    missed.note(rule, start.due - INSTANT)
+                    skipped.note(rule, start.due - INSTANT)
         except DatabaseAway as error:
             logger.warning("%s: %s", rule.name, error)
     try:

@@ -11,9 +11,18 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError
 
-from linod_systemd import clock, consequences, health, missed, owed, reconcile, running, silence, slot, starts
+from linod_systemd import clock, owed, slot
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
+from linod_systemd.jobs import (
+    consequences,
+    health,
+    missed_after,
+    reconcile,
+    running,
+    skipped,
+    unrecorded_starts,
+)
 from linod_systemd.report import Report
 from linod_systemd.sites import config, requests
 from linod_systemd.store import database, export, rule_store
@@ -65,7 +74,7 @@ def check(site: config.Site) -> Report:
         logger.info("site %s: rules.json was out of date", site.name)
     settled = _end_rows(site)
     _ask_again(site)
-    silence.tell(site)
+    missed_after.tell(site)
     return Report(status_line(site), settled=settled)
 
 
@@ -105,7 +114,7 @@ def settle(site: config.Site) -> Report:
 def _end_rows(site: config.Site) -> bool:
     """The same, and for starts that have no row at all."""
     settled = reconcile.reconcile(site)
-    starts.account_for(site)
+    unrecorded_starts.account_for(site)
     return settled
 
 
@@ -120,7 +129,7 @@ def _note_missed() -> None:
     until = clock.utc_now() - slot.PROMPT  # what has just come may be about to start
     for rule in rule_store.current().rules():
         if not rule.rule.cancelled and not rule.rule.makes_up:
-            missed.note(rule, until)
+            skipped.note(rule, until)
 
 
 def status_line(site: config.Site) -> str:

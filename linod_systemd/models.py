@@ -12,8 +12,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from linod_systemd import clock, missed
+from linod_systemd import clock
 from linod_systemd.errors import RefusedRule
+from linod_systemd.jobs import skipped
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceError
 from linod_systemd.rules import ordering
@@ -68,7 +69,7 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         """Enable the cancelled ones among these; the number of those changed."""
         cancelled = self.filter(cancelled=True)
         for rule in cancelled:
-            missed.note_cancelled(rule.stored())
+            skipped.note_cancelled(rule.stored())
         return cancelled.update(
             cancelled=False,
             cancelled_by=CancelledBy.NOBODY,
@@ -263,7 +264,7 @@ class JobRule(models.Model):
         if self.cancelled != (before is not None and before.cancelled):
             self.cancelled_at = clock.now() if self.cancelled else None
             if before is not None and not self.cancelled:
-                missed.note_cancelled(before.stored())
+                skipped.note_cancelled(before.stored())
         if before is not None and self._is_due_otherwise(before):
             self.live_since = clock.now()
         super().save(*args, **kwargs)

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from linod_systemd import client, job_tmp, likeness, sandbox, spool
+from linod_systemd import client, job_tmp, likeness, sandbox
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
+from linod_systemd.jobs import spool
 from linod_systemd.sandbox import Own
 from linod_systemd.sites import config, load
 from linod_systemd.systemd import cgroup

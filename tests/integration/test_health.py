@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, commands_status, health
+from linod_systemd import clock, commands_status
+from linod_systemd.jobs import health
 from linod_systemd.models import Job, JobRule
 from linod_systemd.sites import config
 from linod_systemd.store import pausing

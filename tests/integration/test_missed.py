@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from linod_systemd import clock, execute, missed
+from linod_systemd import clock, execute
 from linod_systemd.housekeeping import look_back
+from linod_systemd.jobs import skipped as skipped_
 from linod_systemd.models import Job, JobRule
 from linod_systemd.rule_start import Start
 from linod_systemd.sites import config
@@ -66,7 +67,7 @@ def at(minute: datetime) -> str:
 
 def test_nothing_missed_leaves_no_row(rule: JobRule) -> None:
     job(rule, NOW - timedelta(minutes=1), 1)
-    missed.note(rule.stored(), NOW.replace(second=0) - timedelta(microseconds=1))
+    skipped_.note(rule.stored(), NOW.replace(second=0) - timedelta(microseconds=1))
     assert skipped() == []
 
 
@@ -75,7 +76,7 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
 ) -> None:
     monkeypatch.setattr(boot, "booted_at", lambda: NOW - timedelta(minutes=7))
     busy = job(rule, NOW - timedelta(minutes=20), 140)
-    missed.note(rule.stored(), NOW - timedelta(minutes=3))
+    skipped_.note(rule.stored(), NOW - timedelta(minutes=3))
     assert skipped() == [
         f"2 runs, due from {at(NOW - timedelta(minutes=19))} to {at(NOW - timedelta(minutes=18))}: "
         f"job #{busy.pk} was still running",
@@ -84,7 +85,7 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
         f"4 runs, due from {at(NOW - timedelta(minutes=6))} to {at(NOW - timedelta(minutes=3))}: "
         "its timer was not running",
     ]
-    missed.note(rule.stored(), NOW - timedelta(minutes=3))
+    skipped_.note(rule.stored(), NOW - timedelta(minutes=3))
     assert len(skipped()) == 3
 
 
@@ -94,7 +95,7 @@ def test_a_job_that_began_later_is_not_to_blame(rule: JobRule, monkeypatch: pyte
     job(rule, NOW - timedelta(minutes=20), 1)
     manual = job(rule, NOW - timedelta(minutes=15), 100)
     Job.objects.filter(pk=manual.pk).update(scheduled_for=None, trigger="manual")
-    missed.note(rule.stored(), NOW - timedelta(minutes=10))
+    skipped_.note(rule.stored(), NOW - timedelta(minutes=10))
     assert skipped() == [
         f"5 runs, due from {at(NOW - timedelta(minutes=19))} to {at(NOW - timedelta(minutes=15))}: "
         "its timer was not running",
@@ -107,13 +108,13 @@ def test_a_job_that_began_later_is_not_to_blame(rule: JobRule, monkeypatch: pyte
 
 def test_before_it_was_live_nothing_was_missed(rule: JobRule) -> None:
     _live_since(rule, NOW)
-    missed.note(rule.stored(), NOW)
+    skipped_.note(rule.stored(), NOW)
     assert skipped() == []
 
 
 def test_until_a_new_rule_reaches_its_timer_nothing_was_missed(rule: JobRule) -> None:
     _live_since(rule, NOW.replace(second=0) - timedelta(seconds=5))
-    missed.note(rule.stored(), NOW)
+    skipped_.note(rule.stored(), NOW)
     assert skipped() == []
 
 
@@ -167,14 +168,14 @@ def test_the_supervisor_looks_back_for_rules_that_make_up_for_nothing(rule: JobR
 def test_many_are_not_counted_to_the_end(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).update(every_unit="secondly")
     _live_since(rule, NOW - timedelta(days=300))
-    missed.note(rule.stored(), NOW)
+    skipped_.note(rule.stored(), NOW)
     assert skipped()[0].startswith("more than 10000 runs, due from")
 
 
 def test_a_period_that_divides_no_day_misses_nothing(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).update(every=7)
     rule.refresh_from_db()
-    missed.note(rule.stored(), NOW)
+    skipped_.note(rule.stored(), NOW)
     assert skipped() == []
 
 

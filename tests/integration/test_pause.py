@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, execute, missed
+from linod_systemd import clock, execute
+from linod_systemd.jobs import skipped
 from linod_systemd.models import Job, JobRule, Pause
 from linod_systemd.rule_start import Start
 from linod_systemd.sites import config
@@ -100,7 +101,7 @@ def test_what_a_pause_left_out_is_one_row(rule: JobRule) -> None:
         scheduled_for=clock.to_slot((NOW - 40 * MINUTE).replace(second=0)),
         status="success",
     )
-    missed.note(rule.stored(), NOW - 10 * MINUTE)
+    skipped.note(rule.stored(), NOW - 10 * MINUTE)
     (row,) = Job.objects.filter(status="skipped")
     assert row.reason.startswith("30 runs, due from")
     assert "it was paused until" in row.reason

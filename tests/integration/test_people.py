@@ -11,7 +11,8 @@ import pytest
 from django.db.models import F
 from django.test import override_settings
 
-from linod_systemd import attempt, clock, execute, silence
+from linod_systemd import attempt, clock, execute
+from linod_systemd.jobs import missed_after
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.sites import config
@@ -184,16 +185,16 @@ def test_others_than_admins_are_told_and_a_dead_server_loses_nothing(mail_server
 
 def test_no_success_for_too_long_is_told_once_and_its_end(mail_server: MailServer, rule: JobRule) -> None:
     site = config.this_site()
-    silence.tell(site)
+    missed_after.tell(site)
     JobRule.objects.filter(pk=rule.pk).update(missed_after=3600, live_since=clock.now() - 2 * HOUR)
     for _ in range(3):
-        silence.tell(site)
+        missed_after.tell(site)
     assert subjects(mail_server) == ["brittle of site default has not succeeded for more than 1 hour"]
     run(well=True)
     for _ in range(2):
-        silence.tell(site)
+        missed_after.tell(site)
     assert subjects(mail_server)[1:] == ["brittle of site default is not missed any more"]
     an_hour_passes()
     JobRule.objects.update(cancelled=True)
-    silence.tell(site)
+    missed_after.tell(site)
     assert len(mail_server.mails) == 2, "nobody waits for a cancelled rule"

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from django.db import DataError, connection
 
-from linod_systemd import clock, execute, reconcile, rows, spool
+from linod_systemd import clock, execute
 from linod_systemd.common import host
+from linod_systemd.jobs import reconcile, rows, spool
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.sites import config

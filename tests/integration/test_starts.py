@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import clock, starts
+from linod_systemd import clock
 from linod_systemd.common import host
+from linod_systemd.jobs import unrecorded_starts
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.sites import config
@@ -97,11 +98,11 @@ def accounted(site: config.Site) -> float:
 
 def test_a_journal_that_does_not_answer_is_asked_again(site: config.Site, journal: Socket) -> None:
     before = accounted(site)
-    starts.account_for(site)
+    unrecorded_starts.account_for(site)
     assert (accounted(site), Job.objects.count()) == (before, 0)
     journal.answers = one_start
     for _ in range(2):  # the second time, nothing happens
-        starts.account_for(site)
+        unrecorded_starts.account_for(site)
         assert accounted(site) > before
         job = Job.objects.get()
         assert (job.status, job.reason) == ("killed", "it did not begin: killed by SIGKILL")
@@ -114,7 +115,7 @@ def test_a_start_whose_end_is_not_to_be_known_now_is_not_taken_for_lost(
 ) -> None:
     before = accounted(site)
     journal.answers = lambda question: one_start(question) if question["about"] == "starts" else None
-    starts.account_for(site)
+    unrecorded_starts.account_for(site)
     assert (accounted(site), Job.objects.count()) == (before, 0)
 
 
@@ -127,10 +128,10 @@ def test_in_a_unit_the_socket_must_be_there(
     monkeypatch.setenv(
         "RUNTIME_DIRECTORY", f"{tmp_path}/{site.name}/shared:{tmp_path}/{site.name}/runs/linod-started"
     )
-    starts.account_for(site)
+    unrecorded_starts.account_for(site)
     assert accounted(site) == before
     monkeypatch.delenv("RUNTIME_DIRECTORY")  # of no unit: what it sees itself is all there is
-    starts.account_for(site)
+    unrecorded_starts.account_for(site)
     assert accounted(site) > before
 
 
@@ -140,6 +141,6 @@ def test_a_lost_row_gets_the_end_that_the_journal_knows(site: config.Site, journ
     row = {"host": host.host_name(), "boot_id": boot.boot_id(), "invocation_id": INVOCATION}
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), **row)
     job.finish(Status.LOST, reason="its process is gone")
-    starts.account_for(site)
+    unrecorded_starts.account_for(site)
     job.refresh_from_db()
     assert (job.status, job.reason) == ("killed", "killed by SIGKILL")

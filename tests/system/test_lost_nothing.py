@@ -110,7 +110,7 @@ def test_a_start_is_not_lost_while_the_journal_does_not_answer(shop: Machine, jo
         shop.sh("systemctl daemon-reload")
     start(shop, "warns")
     shop.poll(lambda: show(shop, failed, "Result") == "signal", 30, "what records the end to die")
-    time.sleep(11)  # the patience of linod_systemd.starts, after which a start is looked for
+    time.sleep(11)  # the patience of linod_systemd.jobs.unrecorded_starts, after which a start is looked for
     shop.sh("systemctl restart linod-supervisor@shop")
     supervised = "journalctl --no-pager -u linod-supervisor@shop"
     shop.poll(lambda: "are asked for again" in shop.sh(supervised), 30, "the supervisor to ask in vain")

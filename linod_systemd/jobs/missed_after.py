@@ -9,9 +9,10 @@ import json
 import logging
 from datetime import datetime
 
-from linod_systemd import clock, health, people
+from linod_systemd import clock
 from linod_systemd.common import files
-from linod_systemd.health import Health
+from linod_systemd.jobs import health, mail
+from linod_systemd.jobs.health import Health
 from linod_systemd.recurrence import english
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
@@ -36,7 +37,7 @@ def tell(site: config.Site) -> None:
     for name in set(known) - set(silent):
         del known[name]
         logger.info("%s has succeeded again, or is not waited for any more", name)
-        people.mail(
+        mail.mail(
             f"{name} of site {site.name} is not missed any more",
             "It has succeeded again, or was cancelled, paused or removed.\n\n"
             f"  {config.command(site.name, 'jobs', name)}\n",
@@ -56,6 +57,6 @@ def _is_told(site: config.Site, one: Health, now: datetime) -> bool:
         f"To look further:\n  {status}\n  {jobs}\n"
         "  systemctl list-timers 'linod-*'\n"
     )
-    return people.mail(f"{name} of site {site.name} has not succeeded for more than {limit}", text) or (
-        not people.addresses()
+    return mail.mail(f"{name} of site {site.name} has not succeeded for more than {limit}", text) or (
+        not mail.addresses()
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from linod_systemd import consequences, record_end, running, spool
 from linod_systemd.common import host
+from linod_systemd.jobs import consequences, record_end, running, spool
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import BAD_ENDS, Status

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from linod_systemd import people
 from linod_systemd.common import unit_names
+from linod_systemd.jobs import mail
 from linod_systemd.rules.rule import Rule
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
@@ -73,4 +73,4 @@ def _tell(job: Job, consequence: str, remedy: str, *, is_final: bool) -> None:
         rule_store.current().tell_failure(job, consequence)
     except Exception:  # code of the site, whatever it raises; the failure itself is on record
         logger.exception("the site was not told by its own way about job #%s", job.pk)
-    people.tell_failure(job, consequence, remedy, is_final=is_final)
+    mail.tell_failure(job, consequence, remedy, is_final=is_final)

@@ -11,8 +11,9 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock, ending, record_end
+from linod_systemd import clock
 from linod_systemd.common import unit_names
+from linod_systemd.jobs import record_end, service_result
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status
@@ -70,7 +71,7 @@ def _settle(site: config.Site, rule: str, start: journal.Start) -> bool:
     job = source.jobs().of_invocation(start.invocation_id).order_by("pk").last()
     if job is not None and job.status not in (Status.LOST, Status.KILLED):
         return True  # of SIGTERM the process knows not whether it came by its timeout
-    monitored = ending.last_known(site, rule, start.invocation_id)
+    monitored = service_result.last_known(site, rule, start.invocation_id)
     if monitored is None:
         return False
     if monitored.get("MONITOR_SERVICE_RESULT") == "success" and job is None:

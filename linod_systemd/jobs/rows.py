@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from linod_systemd import clock, consequences, people, spool
+from linod_systemd import clock
 from linod_systemd.common.text import storable
-from linod_systemd.outcome import Outcome
-from linod_systemd.reconcile import drain
+from linod_systemd.jobs import consequences, mail, spool
+from linod_systemd.jobs.outcome import Outcome
+from linod_systemd.jobs.reconcile import drain
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import Status
@@ -64,7 +65,7 @@ def end(site: config.Site, run: Run, outcome: Outcome, message: str, *, judge: b
                 if judge:
                     consequences.judge(job)
                 elif outcome.status == Status.SUCCESS:
-                    people.tell_recovery(job)
+                    mail.tell_recovery(job)
                 return
     except DatabaseAway as error:
         logger.warning("%s: %s", job.rule_name, error)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, consequences, django_settings, missed
+from linod_systemd import clock, django_settings
+from linod_systemd.jobs import consequences, skipped
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.sites import config
 from linod_systemd.store import next_due as next_due_
@@ -159,7 +160,7 @@ def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> date
         due = recurrence.next_after_start(start, settled)
         return due if start is not None and due is not None and due < settled else None
     slot = recurrence.last_before(settled)
-    if slot is None or rule.live_since is None or slot <= rule.live_since + missed.SETTLING:
+    if slot is None or rule.live_since is None or slot <= rule.live_since + skipped.SETTLING:
         return None
     latest = jobs.last_slot()
     if latest is not None and latest >= slot:

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock, consequences, ending, slot
+from linod_systemd import clock, slot
 from linod_systemd.common import host, unit_names
+from linod_systemd.jobs import consequences, service_result
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status, StopReason, Trigger
@@ -27,14 +28,14 @@ def lose(site: config.Site, job: Job) -> bool:
     """
     if job.invocation_id:
         try:
-            monitored = ending.last_known(site, job.rule_name, job.invocation_id)
+            monitored = service_result.last_known(site, job.rule_name, job.invocation_id)
         except JournalAway as error:  # the row has its end now, and `starts` will know a better one
             logger.error("%s", error)
             monitored = {}
         if monitored is None:
             return False
         if monitored:
-            record(site, job.rule_name, monitored, ending.complete_text(job.invocation_id))
+            record(site, job.rule_name, monitored, service_result.complete_text(job.invocation_id))
             return True
     reason = "the machine went down" if job.boot_id != boot.boot_id() else "its process is gone"
     message = _logged(site, job) or job.message
@@ -65,7 +66,7 @@ def record(
     :param message: what the invocation logged, where the journal need not be asked any more.
     :param ended: when (aware); now, if not given.
     """
-    verdict = ending.verdict(monitored)
+    verdict = service_result.verdict(monitored)
     ended = ended or datetime.now(UTC)
     source = rule_store.current()
     job = source.jobs().of_invocation(verdict.invocation_id).order_by("pk").last()

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from linod_systemd import ending, spool
 from linod_systemd.errors import LinodError
+from linod_systemd.jobs import service_result, spool
 from linod_systemd.sites import config, load
 from linod_systemd.systemd.journal_client import JournalAway
 
@@ -24,7 +24,7 @@ def record_end(site: config.Site, rule: str) -> int:
     :raises LinodError: where the site does not load.
     """
     monitored = dict(os.environ)
-    message = ending.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
+    message = service_result.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
     try:
         load.load(site)
     except LinodError:
@@ -35,10 +35,7 @@ def record_end(site: config.Site, rule: str) -> int:
 
 
 def _record(site: config.Site, rule: str, monitored: Mapping[str, str], message: str) -> None:
-    from linod_systemd import (
-        reconcile,
-        record_end,  # they need Django, which is loaded by now
-    )
+    from linod_systemd.jobs import reconcile, record_end
     from linod_systemd.store import database
 
     try:
@@ -54,6 +51,6 @@ def _record(site: config.Site, rule: str, monitored: Mapping[str, str], message:
 
 def _runs_again(site: config.Site, rule: str, invocation_id: str) -> bool:
     try:
-        return ending.last_known(site, rule, invocation_id) is None
+        return service_result.last_known(site, rule, invocation_id) is None
     except JournalAway:  # that is asked only where the unit itself is of another run
         return False
