@@ -7,11 +7,11 @@ import math
 import time
 from collections.abc import Iterable
 
-from linod_systemd import slot
 from linod_systemd.chore import Chore
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.report import Report
+from linod_systemd.runner import slot
 from linod_systemd.sites import config
 from linod_systemd.watch import Watch
 

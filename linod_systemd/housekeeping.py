@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError
 
-from linod_systemd import clock, owed, slot
+from linod_systemd import clock
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.jobs import (
@@ -24,6 +24,7 @@ from linod_systemd.jobs import (
     unrecorded_starts,
 )
 from linod_systemd.report import Report
+from linod_systemd.runner import rerun, slot
 from linod_systemd.sites import config, requests
 from linod_systemd.store import database, export, rule_store
 from linod_systemd.store.rule_store import StoredRule
@@ -62,7 +63,7 @@ def _set_up(site: config.Site, *, revive: bool) -> Report:
         logger.warning("%s: still cancelled. %s", name, consequences.way_back(site, name))
     export.export(site)
     settled = _end_rows(site)
-    owed.request(site)
+    rerun.request(site)
     _note_missed()
     return Report(status_line(site), settled=settled)
 

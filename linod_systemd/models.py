@@ -224,7 +224,7 @@ class JobRule(models.Model):
         :param lgr: where the request logs to; its records reach the job's message, too.
         :raises AlreadyRunning: where its run has not ended.
         """
-        from linod_systemd import execute  # which asks the store, and that asks for rows of this
+        from linod_systemd.runner import execute  # which asks the store, and that asks for rows of this
 
         return execute.run_by_hand(config.this_site(), self.name, ar, lgr)
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import execute, sandbox
+from linod_systemd import sandbox
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.fork_server import ForkServer
+from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
 from linod_systemd.systemd import boot, cgroup

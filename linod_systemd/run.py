@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         return site_process.enter(site, "linod_systemd.run", [*how, "--", options.rule], site_process.LONG)
     client.begin_run()
     load.load(site)
-    from linod_systemd.execute import execute
+    from linod_systemd.runner.execute import execute
 
     return execute(site, options.rule, elapsed=options.elapsed)
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 from django.db import close_old_connections
 
-from linod_systemd import attempt
 from linod_systemd.jobs import consequences, running
 from linod_systemd.jobs.reconcile import reconcile
-from linod_systemd.rule_start import Start
+from linod_systemd.runner import attempt
+from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
 from linod_systemd.store import export, rule_store
 from linod_systemd.store.choices import Status

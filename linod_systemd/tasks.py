@@ -13,7 +13,7 @@ from django.db import transaction
 from linod_systemd import clock
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
-from linod_systemd.rule_start import Start
+from linod_systemd.runner.start import Start
 from linod_systemd.store import next_due, rule_store
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.rule_store import StoredRule
@@ -171,7 +171,7 @@ def _in_words(found: Iterable[tuple[str, list[str]]]) -> tuple[str, ...]:
 
 
 def _run_here(start: Start) -> None:
-    from linod_systemd import execute
+    from linod_systemd.runner import execute
     from linod_systemd.sites import config
 
     execute.execute(config.this_site(), start.rule.name, elapsed=start.by.rang)

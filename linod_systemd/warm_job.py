@@ -100,7 +100,7 @@ def _prepare(site: config.Site, caller: Caller, supervisors: Own) -> str:
 
 
 def _run(site: config.Site, rule: str, caller: Caller) -> int:
-    from linod_systemd.execute import execute  # Django, which the supervisor has loaded by now
+    from linod_systemd.runner.execute import execute  # Django, which the supervisor has loaded by now
 
     caller.tell_started()
     logging.getLogger().handlers.clear()  # the supervisor's

@@ -2,7 +2,7 @@
 
 SIGTERM asks a job to stop, at a shutdown or by ``systemctl stop``. A procedure that reads ``ar.stopping`` is
 not interrupted: its unit gives it time to come to an end by itself (TimeoutStopSec=). A procedure that never
-reads it is ended by an exception (attempt.py).
+reads it is ended by an exception (runner/attempt.py).
 """
 
 from __future__ import annotations

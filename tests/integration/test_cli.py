@@ -116,7 +116,7 @@ def test_a_job_waits_for_no_import_that_only_others_need(typed: Command) -> None
     imported = {
         line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line
     }
-    assert "django" in imported and "linod_systemd.execute" in imported
+    assert "django" in imported and "linod_systemd.runner.execute" in imported
     assert not imported & {"pydantic", "jinja2", "rich", "argparse_manpage", "linod_systemd.units.generate"}
 
 

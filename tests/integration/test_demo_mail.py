@@ -11,11 +11,11 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from linod_systemd import execute
 from linod_systemd.demo import mailing
 from linod_systemd.demo.models import MailMode, Message, Problem, User
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
+from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.store.choices import Status
 from linod_systemd.tasks import Tasks

@@ -14,13 +14,13 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import override_settings
 
-from linod_systemd import execute
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
 from linod_systemd.jobs import running
 from linod_systemd.jobs.reconcile import reconcile
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.store import database
 from linod_systemd.store.database import DatabaseAway

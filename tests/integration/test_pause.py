@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from linod_systemd import clock, execute
+from linod_systemd import clock
 from linod_systemd.jobs import skipped
 from linod_systemd.models import Job, JobRule, Pause
-from linod_systemd.rule_start import Start
+from linod_systemd.runner import execute
+from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
 from linod_systemd.store import export, pause, pausing
 from linod_systemd.store.next_due import next_run

@@ -11,10 +11,11 @@ import pytest
 from django.db.models import F
 from django.test import override_settings
 
-from linod_systemd import attempt, clock, execute
+from linod_systemd import clock
 from linod_systemd.jobs import missed_after
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.runner import attempt, execute
 from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 from tests.integration.conftest import MailServer

@@ -13,8 +13,8 @@ from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures, Registry
-from linod_systemd.rule_start import Start
 from linod_systemd.rules import jitter, rules_file
+from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
 from linod_systemd.store import export, rule_store
 from linod_systemd.store.choices import CancelledBy

@@ -7,7 +7,7 @@ import logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linod_systemd.capture import Capture
+from linod_systemd.runner.capture import Capture
 
 
 def record(text: str, level: int = logging.INFO) -> logging.LogRecord:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from linod_systemd import django_settings
-from linod_systemd.capture import Capture
 from linod_systemd.common.logfile import LinoLogHandler
 from linod_systemd.common.text import visible
+from linod_systemd.runner.capture import Capture
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.job import Job

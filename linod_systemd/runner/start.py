@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, django_settings, slot
+from linod_systemd import clock, django_settings
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.slot import Decision, Past
+from linod_systemd.runner import slot
+from linod_systemd.runner.slot import Decision, Past
 from linod_systemd.store import rule_store
 from linod_systemd.store.pause import Pause
 from linod_systemd.store.rule_store import StoredRule

@@ -10,18 +10,19 @@ from typing import Any
 
 from django.db import IntegrityError, close_old_connections
 
-from linod_systemd import attempt, clock, joblog, owed, slot
+from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
 from linod_systemd.jobs import reconcile, rows, running, skipped
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.jobs.running import Claimed
-from linod_systemd.owed import Owed
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.periods import INSTANT
-from linod_systemd.rule_start import Start
+from linod_systemd.runner import attempt, job_log, rerun, slot
+from linod_systemd.runner.rerun import Owed
+from linod_systemd.runner.slot import Past
+from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
-from linod_systemd.slot import Past
 from linod_systemd.store import database, lookup, rule_store
 from linod_systemd.store.choices import Status, Trigger
 from linod_systemd.store.database import DatabaseAway
@@ -119,7 +120,7 @@ def _attempts(site: config.Site, start: Start) -> Outcome:
     rule, asked = start.rule, None
     if rule.is_stored and rule.requested_at and start.by.by_systemd and start.by.rang is None:
         with database.explained(site):
-            asked = owed.of(rule)
+            asked = rerun.of(rule)
     retries = rule.rule.retries
     notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
     while True:
@@ -213,7 +214,7 @@ def _run(
     # That of the first attempt begins with the unit.
     before = cgroup.usage() if job.attempt > 1 else Usage(0.0)
     level = LogLevels(start.rule.rule.log_level).level
-    with joblog.attached(site, job, level, to_stderr=not start.by.by_systemd) as captured:
+    with job_log.attached(site, job, level, to_stderr=not start.by.by_systemd) as captured:
         logger.info("%s: %s started (%s)", name, rows.label(job), job.trigger)
         if ar is None:
             ar = run.request(job_logger or logging.getLogger("linod.job"))
