@@ -8,7 +8,8 @@ import signal
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from linod_systemd import forking, memory
+from linod_systemd import memory
+from linod_systemd.forkserver import fork
 from linod_systemd.report import Report
 from linod_systemd.sites import config, load
 
@@ -28,7 +29,7 @@ class Chore:
         self.until = until
         self._pipe, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            self.process = forking.fork(lambda: _do(site, name, writing), [*close, self._pipe])
+            self.process = fork.fork(lambda: _do(site, name, writing), [*close, self._pipe])
         finally:
             os.close(writing)
 

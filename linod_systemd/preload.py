@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from django.db import connections
 
-from linod_systemd import sandbox
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
-from linod_systemd.fork_server import ForkServer
+from linod_systemd.forkserver import sandbox
+from linod_systemd.forkserver.server import ForkServer
 from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store

@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from linod_systemd import client
 from linod_systemd.common.argument_types import instant
 from linod_systemd.errors import LinodError
+from linod_systemd.forkserver import client
 from linod_systemd.sites import config, load, site_user
 
 

@@ -14,11 +14,12 @@ import signal
 import time
 from collections.abc import Iterator
 
-from linod_systemd import sandbox, wakeup
+from linod_systemd import wakeup
 from linod_systemd.chore import Chore
 from linod_systemd.common.logfile import FORMAT, LinoLogHandler
 from linod_systemd.errors import LinodError
-from linod_systemd.fork_server import ForkServer
+from linod_systemd.forkserver import sandbox
+from linod_systemd.forkserver.server import ForkServer
 from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.housekeeper import SET_UPS, Housekeeper
 from linod_systemd.report import Report

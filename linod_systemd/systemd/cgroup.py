@@ -76,7 +76,7 @@ def _read(path: Path) -> str:
 
 
 def expect_process(process: int) -> None:
-    """This one is none of the job's: the client that waits for it (client.py)."""
+    """This one is none of the job's: the client that waits for it (forkserver/client.py)."""
     _expected.add(process)
 
 

@@ -23,7 +23,9 @@ logger = logging.getLogger("linod.invocation")
 
 # The timer may elapse a little before its instant, by the conversion between clocks.
 ROUNDING = timedelta(milliseconds=500)
-ENDED_MARK = "ended"  # the name of that file; client.py, which imports nothing of ours, has it, too
+ENDED_MARK = (
+    "ended"  # the name of that file; forkserver/client.py, which imports nothing of ours, has it, too
+)
 
 
 @dataclass(frozen=True)

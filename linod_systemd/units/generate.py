@@ -280,7 +280,7 @@ def unit_directory(per_user: bool) -> Path:
 
 def _client(site: config.Site, per_user: bool) -> str | None:
     """What a unit of this site runs to ask for its job, if that is where the site's user can read it."""
-    place = Path(__file__).resolve().with_name("ask.py")
+    place = Path(__file__).resolve().with_name("forkserver/ask.py")
     hidden = str(place).startswith(config.HOMES) and not site.is_in_home
     if not per_user and (hidden or not trust.all_may_read(place)):
         return None

@@ -111,7 +111,7 @@ def job_units(
 
     :param timing: when the rule is due on this host.
     :param known: the names of the site's rules: nobody waits for another (run_after).
-    :param client: the path of ask.py, by which the job is run warm; None: it is run cold.
+    :param client: the path of forkserver/ask.py, by which the job is run warm; None: it is run cold.
     :raises ValueError: for a rule that no unit can carry.
     """
     prefix = site.unit_prefix

@@ -177,7 +177,9 @@ class Batch:
 
     def _compare_commands(self, good: list[Rule]) -> None:
         wanted = []
-        client = self.machine.sh("ls /opt/linod/lib/python3*/site-packages/linod_systemd/ask.py").strip()
+        client = self.machine.sh(
+            "ls /opt/linod/lib/python3*/site-packages/linod_systemd/forkserver/ask.py"
+        ).strip()
         socket = f"/run/linod/{self.site}/shared/supervisor.socket"
         for rule in good:
             stem = self.stems[rule["name"]]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from linod_systemd import client
+from linod_systemd.forkserver import client
 
-ASK = Path(client.__file__).with_name("ask.py")
+ASK = Path(client.__file__).with_name("forkserver/ask.py")
 COLD = [sys.executable, "-c", "print('cold')"]
 
 Talk = Callable[[socket.socket], object]

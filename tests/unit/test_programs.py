@@ -21,8 +21,8 @@ KNOWN = {
     # A child that becomes the site's user, and runs code of ours alone.
     "units/read_as_user.py": {"os.fork"},
     # The site's side: nothing of it runs as root.
-    "client.py": {"os.execv"},
-    "forking.py": {"os.fork"},
+    "forkserver/client.py": {"os.execv"},
+    "forkserver/fork.py": {"os.fork"},
     "handover.py": {"os.posix_spawn"},
     "units/logrotate.py": {"os.execv"},
     "simulate.py": {"subprocess"},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linod_systemd import sandbox
+from linod_systemd.forkserver import sandbox
 
 SUPERVISOR: dict[str, Any] = {
     "Type": ("s", "notify"),

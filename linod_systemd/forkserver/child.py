@@ -1,6 +1,6 @@
 """A job in a fork of the supervisor: it joins its client's unit, then runs as linod-run does.
 
-The other side of the words is in client.py.
+The other side of the words is in forkserver/client.py.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from linod_systemd import client, job_tmp, likeness, sandbox
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
+from linod_systemd.forkserver import adopt, client, sandbox, tmpdir
+from linod_systemd.forkserver.sandbox import Own
 from linod_systemd.jobs import spool
-from linod_systemd.sandbox import Own
 from linod_systemd.sites import config, load
 from linod_systemd.systemd import cgroup
 from linod_systemd.systemd.dbus import Bus
@@ -88,10 +88,10 @@ def _prepare(site: config.Site, caller: Caller, supervisors: Own) -> str:
         if other := sandbox.differences(bus, supervisors, unit):
             raise Refused(f"its unit says otherwise than the supervisor's: {', '.join(other)}")
         bus.attach(unit, os.getpid())
-    likeness.take_on(caller.process, directory)
+    adopt.take_on(caller.process, directory)
     cgroup.expect_process(caller.process)
     load.add_own_environment(site)
-    job_tmp.make()
+    tmpdir.make()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

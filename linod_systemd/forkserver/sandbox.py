@@ -36,7 +36,7 @@ MAY_DIFFER = re.compile(
             r"(Default|Startup|DefaultStartup)?Memory(Accounting|Available|Current|High|Limit|Low|Max|Min|Peak)",
             r"(Startup)?Memory(Pressure|Swap|ZSwap).*|Tasks.*|ManagedOOM.*|SocketBind.*|RestrictNetworkInterfaces",
             r"BPFProgram|NFTSet|Slice|Delegate.*|DisableControllers",
-            # What the fork takes on of its client (likeness.py), or has in its streams.
+            # What the fork takes on of its client (forkserver/adopt.py), or has in its streams.
             r"Limit[A-Z]+(Soft)?|Nice|UMask|OOMScoreAdjust|CPU(Affinity|AffinityFromNUMA|Scheduling.*)",
             r"IOScheduling.*|Environment(Files)?|PassEnvironment|UnsetEnvironment|WorkingDirectory",
             r"Standard.*|TTY.*|Syslog.*|Log(LevelMax|RateLimit.*|ExtraFields|FilterPatterns)",

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from linod_systemd import forking
+from linod_systemd.forkserver import fork
 
 FOLDER = Path("/tmp")  # noqa: S108 - of the supervisor alone
 
@@ -41,7 +41,7 @@ def remove(process: int) -> None:
     except FileNotFoundError:
         return
     except OSError:
-        forking.fork(lambda: _remove_whole(place))
+        fork.fork(lambda: _remove_whole(place))
 
 
 def _remove_whole(place: Path) -> int:

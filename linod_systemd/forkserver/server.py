@@ -1,6 +1,6 @@
 """The supervisor's socket for jobs: accepts clients, forks a job for each, tells each how it ended.
 
-The other sides of it are client.py and, in the fork, warm_job.py.
+The other sides of it are forkserver/client.py and, in the fork, forkserver/child.py.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import forking, job_tmp
-from linod_systemd.sandbox import Own
+from linod_systemd.forkserver import fork, tmpdir
+from linod_systemd.forkserver.child import Caller, serve
+from linod_systemd.forkserver.sandbox import Own
 from linod_systemd.sites import config
-from linod_systemd.warm_job import Caller, serve
 
 logger = logging.getLogger("linod.fork_server")
 
@@ -121,7 +121,7 @@ class ForkServer:
             with contextlib.suppress(ConnectionError):  # a client that was killed
                 connection.send(b"exit %d" % code)
 
-        return forking.fork(lambda: serve(self.site, caller, self.own), others, farewell)
+        return fork.fork(lambda: serve(self.site, caller, self.own), others, farewell)
 
     # --- in the child ------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class ForkServer:
         with contextlib.suppress(OSError):  # a client that was killed, or ended at the job's last word
             job.connection.send(b"ended %d" % status)
         job.connection.close()
-        job_tmp.remove(child)
+        tmpdir.remove(child)
         self._fork_next()
         return True
 
