@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not site_user.is_entered(site):
             return _as_site(site, arguments, options)
         if options.command == "supervise" and not site.preload:
-            from linod_systemd.supervisor import supervise
+            from linod_systemd.supervisor.loop import supervise
 
             return supervise(site)
         if options.command == "record-end":

@@ -119,7 +119,7 @@ def manage(site: config.Site, options: Options) -> int:
 
 
 def supervise(site: config.Site, options: Options) -> int:
-    from linod_systemd.supervisor import supervise as serve
+    from linod_systemd.supervisor.loop import supervise as serve
 
     return serve(site)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timesince, translation
 
-from linod_systemd import clock, memory, output
+from linod_systemd import clock, output
 from linod_systemd.common.text import visible_line
 from linod_systemd.jobs import health
 from linod_systemd.jobs.health import Health
@@ -17,6 +17,7 @@ from linod_systemd.output import print_table, say
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rules.explain import when
 from linod_systemd.sites import config
+from linod_systemd.supervisor import memory
 from linod_systemd.tasks import Tasks
 
 COLUMNS = ("rule", "when", "last run", "next run", "state")

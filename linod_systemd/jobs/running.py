@@ -43,7 +43,7 @@ def claimed(site: config.Site, rule: str) -> Iterator[None]:
 
 def is_claimed(site: config.Site, rule: str) -> bool:
     """Whether another process of this host is running the rule. Asking takes the claim from nobody, and
-    opens nothing to write, which would look like the end of a claim (watch.py)."""
+    opens nothing to write, which would look like the end of a claim (supervisor/lock_watch.py)."""
     try:
         handle = os.open(_path(site, rule), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:

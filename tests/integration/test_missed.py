@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from linod_systemd import clock
-from linod_systemd.housekeeping import look_back
 from linod_systemd.jobs import skipped as skipped_
 from linod_systemd.models import Job, JobRule
 from linod_systemd.runner import execute
 from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
 from linod_systemd.store.choices import CancelledBy
+from linod_systemd.supervisor.chores import look_back
 from linod_systemd.systemd import boot
 from linod_systemd.systemd.invocation import Invocation
 

@@ -77,7 +77,7 @@ def test_on_a_minimal_debian_that_runs_no_bus(workshop: Workshop, suite: str) ->
 def test_a_failed_installation_says_what_is_there_and_what_is_not(workshop: Workshop, base: Path) -> None:
     with Machine(workshop, base) as machine:
         machine.sh(f"cp -r {SOURCE} /root/new && rm -rf /root/new/.venv /root/new/.git")
-        machine.sh("echo 'raise SystemExit(\"it is broken\")' >> /root/new/linod_systemd/supervisor.py")
+        machine.sh("echo 'raise SystemExit(\"it is broken\")' >> /root/new/linod_systemd/supervisor/loop.py")
         done = machine.run("sh", "-c", "cd /root/new && ./install.sh", check=False, timeout=380)
         assert done.returncode == 1
         said = [" ".join(line.split()) for line in done.stderr.splitlines()]
@@ -111,13 +111,13 @@ def test_uninstall_keeps_the_data_and_purge_leaves_no_file(
 def test_an_upgrade_that_does_not_run_leaves_the_old_version_running(machine: Machine) -> None:
     machine.sh("linod-run clear_seen_messages")
     machine.sh(f"cp -r {SOURCE} /root/new && rm -rf /root/new/.venv /root/new/.git")
-    machine.sh("echo 'raise SystemExit(\"it is broken\")' >> /root/new/linod_systemd/supervisor.py")
+    machine.sh("echo 'raise SystemExit(\"it is broken\")' >> /root/new/linod_systemd/supervisor/loop.py")
     done = machine.run("sh", "-c", "cd /root/new && ./install.sh", check=False, timeout=380)
     assert done.returncode == 1
     assert "linod-supervisor@default.service does not start" in done.stderr
     assert "the version from before runs on" in done.stderr
     assert "it is broken" not in machine.sh(
-        "cat /opt/linod/lib/python3*/site-packages/linod_systemd/supervisor.py"
+        "cat /opt/linod/lib/python3*/site-packages/linod_systemd/supervisor/loop.py"
     )
     assert len(active_timers(machine)) == 7
     assert machine.run("systemctl", "is-active", "linod-supervisor@default").stdout.strip() == "active"

@@ -23,7 +23,7 @@ KNOWN = {
     # The site's side: nothing of it runs as root.
     "forkserver/client.py": {"os.execv"},
     "forkserver/fork.py": {"os.fork"},
-    "handover.py": {"os.posix_spawn"},
+    "supervisor/handover.py": {"os.posix_spawn"},
     "units/logrotate.py": {"os.execv"},
     "simulate.py": {"subprocess"},
 }

@@ -1,7 +1,7 @@
 """linod-supervisor@SITE.service: has the site loaded, forks the jobs, keeps rules, rows and reality in step.
 
 One thread, which sleeps until a client, a signal, the end of a child or the next check. It holds no
-connection: what needs the database is done in forks (housekeeping.py). The timers don't need it.
+connection: what needs the database is done in forks (supervisor/chores.py). The timers don't need it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import signal
 import time
 from collections.abc import Iterator
 
-from linod_systemd import wakeup
-from linod_systemd.chore import Chore
 from linod_systemd.common.logfile import FORMAT, LinoLogHandler
 from linod_systemd.errors import LinodError
 from linod_systemd.forkserver import sandbox
 from linod_systemd.forkserver.server import ForkServer
-from linod_systemd.handover import LOAD_SECONDS, Predecessor, Successor
-from linod_systemd.housekeeper import SET_UPS, Housekeeper
-from linod_systemd.report import Report
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
+from linod_systemd.supervisor import signals
+from linod_systemd.supervisor.chore_process import Chore
+from linod_systemd.supervisor.chore_schedule import SET_UPS, Housekeeper
+from linod_systemd.supervisor.handover import LOAD_SECONDS, Predecessor, Successor
+from linod_systemd.supervisor.report import Report
 from linod_systemd.systemd import journal
 from linod_systemd.systemd.notify import Notifier
 
@@ -41,7 +41,7 @@ def supervise(site: config.Site) -> int:
 
     :raises LinodError: where the site cannot be set up; systemd then tries again.
     """
-    with _logging(site), wakeup.caught(SIGNALS) as wake:
+    with _logging(site), signals.caught(SIGNALS) as wake:
         return Supervisor(site, Notifier(), wake).serve()
 
 
@@ -153,7 +153,7 @@ class Supervisor:
         self.next_ping = time.monotonic()
 
     def _preload(self) -> None:
-        from linod_systemd import preload  # Django, which is not there before the site is loaded
+        from linod_systemd.supervisor import preload  # Django, which is not there before the site is loaded
 
         self.server, self.trouble = preload.fork_server(self.site, self._held())
         if self.server is None:

@@ -23,11 +23,11 @@ from linod_systemd.jobs import (
     skipped,
     unrecorded_starts,
 )
-from linod_systemd.report import Report
 from linod_systemd.runner import rerun, slot
 from linod_systemd.sites import config, requests
 from linod_systemd.store import database, export, rule_store
 from linod_systemd.store.rule_store import StoredRule
+from linod_systemd.supervisor.report import Report
 from linod_systemd.systemd import systemctl
 from linod_systemd.tasks import Tasks
 

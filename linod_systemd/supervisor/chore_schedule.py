@@ -1,4 +1,4 @@
-"""Which of the supervisor's chores is due, and what follows from each; one at a time (chore.py)."""
+"""Which of the supervisor's chores is due, and what follows from each; one at a time (supervisor/chore_process.py)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 import time
 from collections.abc import Iterable
 
-from linod_systemd.chore import Chore
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
-from linod_systemd.report import Report
 from linod_systemd.runner import slot
 from linod_systemd.sites import config
-from linod_systemd.watch import Watch
+from linod_systemd.supervisor.chore_process import Chore
+from linod_systemd.supervisor.lock_watch import Watch
+from linod_systemd.supervisor.report import Report
 
 logger = logging.getLogger("linod.supervisor")
 

@@ -8,10 +8,10 @@ import signal
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from linod_systemd import memory
 from linod_systemd.forkserver import fork
-from linod_systemd.report import Report
 from linod_systemd.sites import config, load
+from linod_systemd.supervisor import memory
+from linod_systemd.supervisor.report import Report
 
 LONGEST = 60_000  # what a pipe takes without being read
 
@@ -52,9 +52,9 @@ class Chore:
 def _do(site: config.Site, name: str, pipe: int) -> int:
     if not site.preload:
         load.load(site)
-    from linod_systemd import housekeeping  # Django, which is loaded by now
+    from linod_systemd.supervisor import chores  # Django, which is loaded by now
 
-    report = housekeeping.do(site, name)
+    report = chores.do(site, name)
     if name != "settle":
         memory.note_fork(site)
     os.write(pipe, json.dumps(asdict(report)).encode()[:LONGEST])
