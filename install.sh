@@ -128,7 +128,7 @@ install_wheels() {
         sed -i "1s|^#!$VENV/bin/python[0-9.]*\$|#!$VENV/bin/python -I|" "$VENV/bin/$command"
         ln -sfn "$VENV/bin/$command" "/usr/local/bin/$command"
     done
-    quietly "$VENV/bin/python" -I -m linod_systemd.manual "$MANUAL"
+    quietly "$VENV/bin/python" -I -m linod_systemd.cli.manpages "$MANUAL"
 }
 
 do_wheelhouse() {

@@ -194,7 +194,15 @@ class Batch:
                 rule["name"],
             ]
             job = ["/usr/bin/python3", "-I", "-S", client, socket, rule["name"], *cold]
-            end = ["/usr/bin/python3", "-m", "linod_systemd.cli", "--site", self.site, "record-end", "--"]
+            end = [
+                "/usr/bin/python3",
+                "-m",
+                "linod_systemd.cli.parser",
+                "--site",
+                self.site,
+                "record-end",
+                "--",
+            ]
             wanted.append((f"{stem}.service", job))
             for what in ("failure", "ended"):
                 recorder = stem.replace(f"linod-{self.site}-", f"linod-{what}-{self.site}@", 1)

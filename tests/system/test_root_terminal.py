@@ -171,7 +171,7 @@ def test_what_does_not_end_is_ended(hostile: Machine) -> None:
     script = (
         "from linod_systemd import conf, site_process as s\n"
         "site = conf.find_site('shop')\n"
-        "words = [site.python, '-m', 'linod_systemd.cli', '--site', 'shop', 'status']\n"
+        "words = [site.python, '-m', 'linod_systemd.cli.parser', '--site', 'shop', 'status']\n"
         "try: s.relay(site, words, s.Limits(3, 1000))\n"
         "except s.TooMuch as error: print(error)"
     )

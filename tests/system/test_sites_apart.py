@@ -118,7 +118,9 @@ def test_names_that_look_like_other_units_collide_with_none(shop: Machine) -> No
             assert f"for site {site}." in first
             assert f'--site {site} --here -- "{name}"' in shop.read(f"/tmp/units/{stem}.service")
     assert len(shop.sh("ls /tmp/units/linod-*.timer").split()) == len(prefixes) * len(names)
-    assert "-m linod_systemd.cli --site a supervise" in shop.read("/tmp/units/linod-supervisor@a.service")
+    assert "-m linod_systemd.cli.parser --site a supervise" in shop.read(
+        "/tmp/units/linod-supervisor@a.service"
+    )
 
 
 def test_secrets_stay_where_they_are(shop: Machine) -> None:

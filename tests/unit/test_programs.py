@@ -25,7 +25,7 @@ KNOWN = {
     "forkserver/fork.py": {"os.fork"},
     "supervisor/handover.py": {"os.posix_spawn"},
     "units/logrotate.py": {"os.execv"},
-    "simulate.py": {"subprocess"},
+    "cli/simulate.py": {"subprocess"},
 }
 STARTS = ("exec", "fork", "posix_spawn", "spawn", "system", "popen", "startfile")
 

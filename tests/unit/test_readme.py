@@ -6,7 +6,9 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from linod_systemd import cli, django_settings, manual, run
+from linod_systemd import django_settings, run
+from linod_systemd.cli import manpages
+from linod_systemd.cli import parser as parser_
 from linod_systemd.demo import settings as demo_settings
 from linod_systemd.sites import config
 from linod_systemd.units import generate
@@ -35,7 +37,7 @@ def rows(text: str) -> dict[str, str]:
 
 
 def subcommands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    for action in cli.parser("linod")._actions:
+    for action in parser_.parser("linod")._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from action.choices.items()
 
@@ -73,10 +75,10 @@ def test_options_of_the_two_others() -> None:
 
 
 def test_manual_pages_say_what_the_parsers_say() -> None:
-    for command in manual.PARSERS:
+    for command in manpages.PARSERS:
         title = command.upper().replace("-", "\\-")
-        assert manual.page(command).startswith(f'.TH {title} "8"')
-    assert "install\\-site" in manual.page("linod") and "\\-\\-elapsed" in manual.page("linod-run")
+        assert manpages.page(command).startswith(f'.TH {title} "8"')
+    assert "install\\-site" in manpages.page("linod") and "\\-\\-elapsed" in manpages.page("linod-run")
 
 
 def test_every_setting_is_in_the_table_and_none_else() -> None:

@@ -11,10 +11,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from linod_systemd.cli.output import agrees, say
 from linod_systemd.common import files, unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError
-from linod_systemd.output import agrees, say
 from linod_systemd.site_processes import site_process
 from linod_systemd.sites import config, folders, trust
 from linod_systemd.systemd import systemctl, unit_health
@@ -161,7 +161,7 @@ def _ask(name: str, values: dict[str, Any], options: argparse.Namespace) -> dict
 
 def _answer(site: config.Site) -> dict[str, Any]:
     """:raises ConfigurationError: where the site does not load, or its answer is none."""
-    answer = site_process.ask(site, [site.python, "-m", "linod_systemd.surroundings", site.directory])
+    answer = site_process.ask(site, [site.python, "-m", "linod_systemd.cli.site_facts", site.directory])
     if answer.code != 0:
         said = (answer.stderr.strip() or "nothing").splitlines()[-1]
         raise ConfigurationError(
@@ -176,7 +176,7 @@ def _migrate(site: config.Site, reason: str, options: argparse.Namespace) -> Non
 
     :raises ConfigurationError: where nobody agrees, or it fails.
     """
-    command = [site.python, "-m", "linod_systemd.surroundings", site.directory, "--migrate"]
+    command = [site.python, "-m", "linod_systemd.cli.site_facts", site.directory, "--migrate"]
     by_hand = config.as_user(site, site.python, "manage.py", "migrate", folder=site.directory)
     say(f"the site says: {reason}")
     if not (options.migrate or agrees(f"Make its tables now, as {site.user}, by migrate?")):
@@ -200,7 +200,7 @@ def _move(site: config.Site, database: str, options: argparse.Namespace) -> None
             f"the database {database!r} lies beside the code",
             "stop the site's processes and give --move-database, or name a folder without code in DATABASES",
         )
-    command = [site.python, "-m", "linod_systemd.move_database", database, str(folder)]
+    command = [site.python, "-m", "linod_systemd.cli.move_database", database, str(folder)]
     if site_process.relay(site, command, site_process.LONG) != 0:
         raise ConfigurationError(f"the database {database!r} was not moved", "see above")
 

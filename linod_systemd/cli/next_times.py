@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from linod_systemd import output
+from linod_systemd.cli import output
 from linod_systemd.recurrence import english
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules import rules_file
@@ -68,7 +68,7 @@ def _print_next(asked: Asked, sentence: str, now: datetime, options: argparse.Na
     if options.json:
         output.give_json([instant.isoformat() for instant in found])
     elif found and output.is_read_by_people():
-        from linod_systemd import next_view  # it takes rich, which no pipe needs
+        from linod_systemd.cli import next_view  # it takes rich, which no pipe needs
 
         next_view.show(sentence, recurrence, found, now)
     else:

@@ -1,4 +1,4 @@
-"""What a site says of itself, for its SITE.toml: ``python -m linod_systemd.surroundings DIRECTORY``, run as
+"""What a site says of itself, for its SITE.toml: ``python -m linod_systemd.cli.site_facts DIRECTORY``, run as
 its user. The answer is one JSON object on stdout; what the site prints as it loads goes to stderr.
 
 With ``--migrate`` it makes the tables of the database, and answers nothing.

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.utils import timesince, translation
 
-from linod_systemd import clock, output
+from linod_systemd import clock
+from linod_systemd.cli import output
+from linod_systemd.cli.output import print_table, say
 from linod_systemd.common.text import visible_line
 from linod_systemd.jobs import health
 from linod_systemd.jobs.health import Health
-from linod_systemd.output import print_table, say
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rules.explain import when
 from linod_systemd.sites import config

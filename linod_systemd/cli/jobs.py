@@ -11,10 +11,11 @@ from typing import Any
 
 from django.db import connection
 
-from linod_systemd import clock, output
+from linod_systemd import clock
+from linod_systemd.cli import output
+from linod_systemd.cli.output import print_table, say
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import NoSuchRule
-from linod_systemd.output import print_table, say
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status, Trigger

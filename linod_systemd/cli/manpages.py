@@ -1,4 +1,4 @@
-"""The manual pages, made from the parsers' own help: ``python -m linod_systemd.manual DIRECTORY``."""
+"""The manual pages, made from the parsers' own help: ``python -m linod_systemd.cli.manpages DIRECTORY``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 
 from argparse_manpage.manpage import Manpage
 
-from linod_systemd import cli, run
+from linod_systemd import run
+from linod_systemd.cli import parser
 from linod_systemd.units import generate
 
 SECTION = "8"  # what administrators type
 PARSERS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
-    "linod": (lambda: cli.parser("linod"), "the background tasks of a site, run by systemd"),
+    "linod": (lambda: parser.parser("linod"), "the background tasks of a site, run by systemd"),
     "linod-run": (run.parser, "run one rule of a site now"),
     "linod-generate-units": (generate.parser, "turn the rules of sites into systemd units"),
 }

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd import output
-from linod_systemd.commands_calendar import month
+from linod_systemd.cli import output
+from linod_systemd.cli.calendar import month
 from linod_systemd.common.argument_types import count, duration, instant, moment
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config, load, site_user
@@ -35,23 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command is None:
             options = parser("linod").parse_args([*arguments, "status"])
         if options.command == "calendar" and options.rules is not None:
-            from linod_systemd import commands_calendar
+            from linod_systemd.cli import calendar
 
-            return commands_calendar.from_file(options)
+            return calendar.from_file(options)
         if options.command in ("next", "explain") and options.rules is not None:
-            from linod_systemd import commands_next
+            from linod_systemd.cli import next_times
 
-            return commands_next.answer(commands_next.find_in_file(options.rules, options.rule), options)
+            return next_times.answer(next_times.find_in_file(options.rules, options.rule), options)
         if options.command in ("install-site", "uninstall-site"):
-            from linod_systemd import install_site
+            from linod_systemd.cli import install_site
 
             return install_site.COMMANDS[options.command](options)
         if options.command == "update-sites":
-            from linod_systemd import site_versions
+            from linod_systemd.cli import update_sites
 
-            return site_versions.update_sites(options)
+            return update_sites.update_sites(options)
         if options.command == "doctor":
-            from linod_systemd import doctor
+            from linod_systemd.cli import doctor
 
             return doctor.doctor(options)
         site = config.find_site(options.site, changes=options.command in CHANGING_COMMANDS)
@@ -84,7 +84,7 @@ def _as_site(site: config.Site, arguments: Sequence[str], options: argparse.Name
     limits = site_process.LONG if is_long else site_process.COMMAND
     interactive = options.command == "manage"
     return site_process.enter(
-        site, "linod_systemd.cli", without_site(arguments), limits, interactive=interactive
+        site, "linod_systemd.cli.parser", without_site(arguments), limits, interactive=interactive
     )
 
 
@@ -103,7 +103,7 @@ def dispatch(site: config.Site, options: argparse.Namespace) -> int:
 
     :raises LinodError: what the command cannot do.
     """
-    from linod_systemd import commands
+    from linod_systemd.cli import commands
     from linod_systemd.store import database
 
     with database.explained(site):

@@ -6,11 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from linod_systemd import clock, commands_asking, commands_calendar, commands_jobs, commands_status
-from linod_systemd.commands_next import Asked, answer, find_in_file
+from linod_systemd import clock
+from linod_systemd.cli import actions, jobs, status
+from linod_systemd.cli import calendar as calendar_
+from linod_systemd.cli.next_times import Asked, answer, find_in_file
+from linod_systemd.cli.output import say
 from linod_systemd.errors import LinodError, RefusedRule
 from linod_systemd.jobs import on_failure
-from linod_systemd.output import say
 from linod_systemd.recurrence.agenda import Entry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.sites import config
@@ -38,8 +40,8 @@ def about_rule(site: config.Site, options: Options) -> int:
 
 def calendar(site: config.Site, options: Options) -> int:
     if options.rules is not None:
-        return commands_calendar.from_file(options)
-    commands_calendar.show(_entries(), rule_store.current().timezone, options)
+        return calendar_.from_file(options)
+    calendar_.show(_entries(), rule_store.current().timezone, options)
     return 0
 
 
@@ -53,7 +55,7 @@ def _entries() -> Iterator[Entry]:
         except RecurrenceError as error:  # a row that nobody judged when it was saved
             print(f"linod: rule {stored.name!r}: {error}: correct the rule in the admin", file=sys.stderr)
             continue
-        yield commands_calendar.entry(stored.rule, recurrence, pause.until(stored.name, now), now)
+        yield calendar_.entry(stored.rule, recurrence, pause.until(stored.name, now), now)
 
 
 def setup(site: config.Site, options: Options) -> int:
@@ -95,7 +97,7 @@ def take_code(site: config.Site, options: Options) -> int:
 
 
 def simulate(site: config.Site, options: Options) -> int:
-    from linod_systemd.simulate import simulate as run_simulation
+    from linod_systemd.cli.simulate import simulate as run_simulation
 
     return run_simulation(site, once=options.once)
 
@@ -125,20 +127,20 @@ def supervise(site: config.Site, options: Options) -> int:
 
 
 COMMANDS: dict[str, Callable[[config.Site, Options], int]] = {
-    "status": commands_status.status,
+    "status": status.status,
     "next": about_rule,
     "explain": about_rule,
     "calendar": calendar,
-    "jobs": commands_jobs.jobs,
-    "show": commands_jobs.show,
+    "jobs": jobs.jobs,
+    "show": jobs.show,
     "setup": setup,
     "export": write_rules,
     "cancel": cancel,
     "enable": enable,
     "take-code": take_code,
-    "run": commands_asking.run,
-    "pause": commands_asking.pause_rule,
-    "resume": commands_asking.resume,
+    "run": actions.run,
+    "pause": actions.pause_rule,
+    "resume": actions.resume,
     "simulate": simulate,
     "demo-data": demo_data,
     "manage": manage,

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from linod_systemd import output
+from linod_systemd.cli import output
 from linod_systemd.common.text import visible_line
 from linod_systemd.recurrence import agenda, english
 from linod_systemd.recurrence.agenda import Agenda, Entry

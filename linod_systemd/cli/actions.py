@@ -6,8 +6,8 @@ import argparse
 from datetime import datetime, timedelta
 
 from linod_systemd import clock
+from linod_systemd.cli.output import say
 from linod_systemd.jobs import running
-from linod_systemd.output import say
 from linod_systemd.sites import config
 from linod_systemd.store import pause, pausing, rule_store
 from linod_systemd.store.lookup import find_rule

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd import output, site_versions
+from linod_systemd.cli import output, update_sites
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
@@ -186,14 +186,14 @@ def _python(site: Site) -> Iterator[Finding]:
         remedy = f"correct `python` in {config.site_file(site.name)}"
         yield Finding(site.name, f"its python {site.python} cannot be run", False, remedy)
         return
-    found = site_versions.of(site)
-    what = f"its linod-systemd is {found.its}, root's {site_versions.mine()}"
+    found = update_sites.of(site)
+    what = f"its linod-systemd is {found.its}, root's {update_sites.mine()}"
     yield _well(site.name, what, found.is_current, found.remedy)
 
 
 def _linod(site: Site, *words: str) -> Answer:
     """Run a command of ``linod`` as the site's user."""
-    command = [site.python, "-m", "linod_systemd.cli", "--site", site.name, *words]
+    command = [site.python, "-m", "linod_systemd.cli.parser", "--site", site.name, *words]
     return site_process.ask_as(site, command)
 
 

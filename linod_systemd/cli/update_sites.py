@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from linod_systemd.cli.output import agrees, say
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.output import agrees, say
 from linod_systemd.site_processes import site_process
 from linod_systemd.sites import config, trust
 from linod_systemd.sites.config import Site
