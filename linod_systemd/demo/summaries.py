@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from linod_systemd import django_settings
+from linod_systemd import app_settings
 from linod_systemd.demo.models import Summary
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import BAD_ENDS
@@ -43,7 +43,7 @@ def recompute() -> Report:
     of the rule. On other days jobs went with the history, and what their summary says stays.
     """
     tallies = _tallies()
-    kept = timedelta(days=django_settings.get("LINOD_HISTORY_DAYS"))
+    kept = timedelta(days=app_settings.get("LINOD_HISTORY_DAYS"))
     cleared = timezone.localdate(timezone.now() - kept)
     oldest: dict[str, date] = {}
     for rule, day in tallies:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, django_settings
+from linod_systemd import app_settings, clock
 from linod_systemd.jobs import consequences, skipped
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.sites import config
@@ -154,7 +154,7 @@ def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> date
     jobs = rule_store.current().jobs(rule.name)
     if rule.rule.cancelled or jobs.running().exists():
         return None
-    settled = now - timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
+    settled = now - timedelta(seconds=app_settings.get("LINOD_LATE_SECONDS"))
     if recurrence.is_monotonic:
         start = jobs.last_start()
         due = recurrence.next_after_start(start, settled)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.mail import EmailMessage
 
-from linod_systemd import clock, django_settings
+from linod_systemd import app_settings, clock
 from linod_systemd.common.text import visible, visible_line
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
@@ -28,7 +28,7 @@ LAST_LINES = 20
 def addresses() -> list[str]:
     """Those of LINOD_MAIL_TO, or else of ADMINS."""
     admins = [entry if isinstance(entry, str) else entry[1] for entry in settings.ADMINS]
-    return list(django_settings.get("LINOD_MAIL_TO")) or admins
+    return list(app_settings.get("LINOD_MAIL_TO")) or admins
 
 
 def mail(subject: str, text: str) -> bool:
@@ -91,7 +91,7 @@ def _is_enough(told: Job, consequence: str, *, is_final: bool) -> bool:
     """Whether people know: of this trouble with this consequence, or of much coming and going."""
     if told.status in BAD_ENDS or is_final:
         return told.told == consequence
-    pause = timedelta(seconds=django_settings.get("LINOD_MAIL_PAUSE_SECONDS"))
+    pause = timedelta(seconds=app_settings.get("LINOD_MAIL_PAUSE_SECONDS"))
     return clock.utc_now() - clock.from_database(told.end_datetime or told.start_datetime) < pause
 
 

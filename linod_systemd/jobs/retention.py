@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from linod_systemd import clock, django_settings
+from linod_systemd import app_settings, clock
 from linod_systemd.procedures import schedule_daily
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status
@@ -17,9 +17,9 @@ BATCH = 1000
 @schedule_daily()
 def clear_too_old_job_history(ar: Any) -> None:
     """Delete jobs older than LINOD_HISTORY_DAYS, but for each rule's last few and its last failure."""
-    days = django_settings.get("LINOD_HISTORY_DAYS")
+    days = app_settings.get("LINOD_HISTORY_DAYS")
     limit = clock.to_database(clock.utc_now() - timedelta(days=days))
-    kept = list(_kept(django_settings.get("LINOD_HISTORY_LEAST")))
+    kept = list(_kept(app_settings.get("LINOD_HISTORY_LEAST")))
     jobs = rule_store.current().jobs()
     old = jobs.filter(start_datetime__lt=limit).exclude(status=Status.RUNNING).exclude(pk__in=kept)
     deleted = 0

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from linod_systemd import django_settings
+from linod_systemd import app_settings
 from linod_systemd.common.logfile import LinoLogHandler
 from linod_systemd.common.text import visible
 from linod_systemd.runner.capture import Capture
@@ -25,7 +25,7 @@ def attached(site: config.Site, job: Job, level: int, *, to_stderr: bool) -> Ite
     :param level: the least level that is captured and logged.
     :param to_stderr: for a run by hand; in a unit stderr is the journal, which has the records already.
     """
-    captured = Capture(level, django_settings.get("LINOD_MESSAGE_CHARACTERS") // 2)
+    captured = Capture(level, app_settings.get("LINOD_MESSAGE_CHARACTERS") // 2)
     captured.addFilter(lambda record: record.name != "linod.execute")
     fields = {"LINOD_SITE": site.name, "LINOD_RULE": job.rule_name, "LINOD_JOB": str(job.pk or job.uuid)}
     if job.invocation_id:

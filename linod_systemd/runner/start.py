@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linod_systemd import clock, django_settings
+from linod_systemd import app_settings, clock
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.runner import slot
 from linod_systemd.runner.slot import Decision, Past
@@ -38,7 +38,7 @@ class Start:
         rule = self.rule.rule
         if rule.cancelled:
             return Decision(False, "it is cancelled")
-        tolerance = timedelta(seconds=django_settings.get("LINOD_LATE_SECONDS"))
+        tolerance = timedelta(seconds=app_settings.get("LINOD_LATE_SECONDS"))
         return slot.decide(self.due, self.by.rang, past, makes_up=rule.makes_up, tolerance=tolerance)
 
     def past(self) -> Past:

@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from linod_systemd import django_settings, run
+from linod_systemd import app_settings, run
 from linod_systemd.cli import manpages
 from linod_systemd.cli import parser as parser_
 from linod_systemd.demo import settings as demo_settings
@@ -85,8 +85,8 @@ def test_every_setting_is_in_the_table_and_none_else() -> None:
     table = rows(section("## Settings"))
     settings = {name for name in table if name.isupper() and "LINOD_" in name} - {"LINOD_SITE", "LINOD_ROOT"}
     demo = {name for name in vars(demo_settings) if name.startswith("LINOD_")}
-    assert settings == set(django_settings.DEFAULTS) | demo
-    for name, value in django_settings.DEFAULTS.items():
+    assert settings == set(app_settings.DEFAULTS) | demo
+    for name, value in app_settings.DEFAULTS.items():
         assert f"| {value} |" in table[name], name
     assert table.keys() >= DJANGOS
 
