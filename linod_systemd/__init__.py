@@ -1,7 +1,8 @@
 """Background tasks of a Lino or Django site, run by systemd.
 
 The names that a developer of a site uses are reached from here. They are looked up on first use,
-so that the small entry points (forkserver/client.py, linod-run, linod-generate-units) import nothing they don't need.
+so that the small entry points (linod-run, linod-generate-units, the client of a warm job) import nothing that
+they don't need.
 """
 
 from __future__ import annotations

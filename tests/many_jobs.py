@@ -33,7 +33,7 @@ def make_site(root: Path, jobs: int) -> dict[str, str]:
     environment["DJANGO_SETTINGS_MODULE"] = "linod_systemd.demo.settings"
     environment.pop("LINOD_SITE", None)
     for arguments in (["manage", "migrate", "-v0"], ["setup"]):
-        command = [sys.executable, "-m", "linod_systemd.cli.parser", *arguments]
+        command = [sys.executable, "-m", "linod_systemd.cli", *arguments]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     with closing(database(root)) as connection, connection:
         connection.execute(FILL, {"jobs": jobs, "failures": FAILURES})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from linod_systemd import clock
 from linod_systemd.cli import actions, jobs, status
-from linod_systemd.cli import calendar as calendar_
+from linod_systemd.cli import calendar as calendar_page
 from linod_systemd.cli.next_times import Asked, answer, find_in_file
 from linod_systemd.cli.output import say
 from linod_systemd.errors import LinodError, RefusedRule
@@ -40,8 +40,8 @@ def about_rule(site: config.Site, options: Options) -> int:
 
 def calendar(site: config.Site, options: Options) -> int:
     if options.rules is not None:
-        return calendar_.from_file(options)
-    calendar_.show(_entries(), rule_store.current().timezone, options)
+        return calendar_page.from_file(options)
+    calendar_page.show(_entries(), rule_store.current().timezone, options)
     return 0
 
 
@@ -55,7 +55,7 @@ def _entries() -> Iterator[Entry]:
         except RecurrenceError as error:  # a row that nobody judged when it was saved
             print(f"linod: rule {stored.name!r}: {error}: correct the rule in the admin", file=sys.stderr)
             continue
-        yield calendar_.entry(stored.rule, recurrence, pause.until(stored.name, now), now)
+        yield calendar_page.entry(stored.rule, recurrence, pause.until(stored.name, now), now)
 
 
 def setup(site: config.Site, options: Options) -> int:

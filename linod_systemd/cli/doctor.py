@@ -193,7 +193,7 @@ def _python(site: Site) -> Iterator[Finding]:
 
 def _linod(site: Site, *words: str) -> Answer:
     """Run a command of ``linod`` as the site's user."""
-    command = [site.python, "-m", "linod_systemd.cli.parser", "--site", site.name, *words]
+    command = [site.python, "-m", "linod_systemd.cli", "--site", site.name, *words]
     return site_process.ask_as(site, command)
 
 

@@ -1,4 +1,4 @@
-"""What a job's unit runs: ``python -I -S forkserver/ask.py SOCKET RULE COLD-COMMAND…``, see forkserver/client.py.
+"""The program of a job's unit: ``python -I -S ask.py SOCKET RULE COLD-COMMAND…``, see client.py.
 
 -S spares python the search of its installed packages, half of its start; so this finds its own.
 """

@@ -10,10 +10,9 @@ from linod_systemd import app_settings, clock
 from linod_systemd.jobs import consequences, skipped
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.sites import config
-from linod_systemd.store import next_due as next_due_
 from linod_systemd.store import pause, rule_store
 from linod_systemd.store.choices import CancelledBy, Status
-from linod_systemd.store.next_due import local
+from linod_systemd.store.next_due import local, next_after
 from linod_systemd.store.pause import Pause
 from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import unit_health
@@ -116,7 +115,7 @@ def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -
     paused = None if held is None else clock.from_database(held.until)
     impossible, next_due, overdue = "", None, None
     try:
-        next_due = None if rule.rule.cancelled else next_due_.next_after(rule, paused)
+        next_due = None if rule.rule.cancelled else next_after(rule, paused)
         overdue = _overdue(rule, rule.recurrence(), now)
     except RecurrenceError as error:
         impossible = str(error)

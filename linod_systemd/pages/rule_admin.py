@@ -21,8 +21,8 @@ from linod_systemd.common.text import visible
 from linod_systemd.errors import LinodError
 from linod_systemd.jobs import health
 from linod_systemd.models import JobRule
-from linod_systemd.pages import preview as preview_
 from linod_systemd.pages.job_admin import JobAdmin, local_time
+from linod_systemd.pages.preview import context
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
 from linod_systemd.sites import config
@@ -238,7 +238,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
         if request.method != "POST" or not is_allowed:
             raise PermissionDenied
         form = self.get_form(request, rule, change=rule is not None)(request.POST, instance=rule)
-        return render(request, "admin/linod_systemd/jobrule/preview.html", preview_.context(form))
+        return render(request, "admin/linod_systemd/jobrule/preview.html", context(form))
 
     def set_up(self, request: HttpRequest) -> HttpResponse:
         """Tasks.setup(), by a button, as it needs no rule to be chosen."""

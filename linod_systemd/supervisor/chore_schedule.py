@@ -1,4 +1,4 @@
-"""Which of the supervisor's chores is due, and what follows from each; one at a time (supervisor/chore_process.py)."""
+"""Which of the supervisor's chores is due, and what follows from each; one at a time (chore_process.py)."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Successor:
         """:raises OSError: where no process can be started."""
         self._connection, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - close() does
-        command = [sys.executable, "-m", "linod_systemd.cli.parser", "--site", site.name, "supervise"]
+        command = [sys.executable, "-m", "linod_systemd.cli", "--site", site.name, "supervise"]
         with its:
             self.process = os.posix_spawn(
                 sys.executable,

@@ -1,6 +1,6 @@
 """The rules of a site → when their timers elapse. Pure, but for the clock of the processor.
 
-It runs in a process of its own (units/read_as_user.py), as a site may write rules that take minutes to reckon.
+It runs in a process of its own (read_as_user.py), as a site may write rules that take minutes.
 """
 
 from __future__ import annotations

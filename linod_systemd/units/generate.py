@@ -1,8 +1,8 @@
 """linod-generate-units: rules.json of every site → units. Runs as root, and knows no site code.
 
-Each site is a transaction of its own, under a lock of its own: a child reads and reckons its rules
-(units/read_as_user.py), its units are verified aside, and written. Where anything is wrong with it, its units stay as
-they are, and the next site goes on.
+Each site is a transaction of its own, under a lock of its own: a child reads its rules and computes their
+timers (read_as_user.py), its units are verified aside, and written. Where anything is wrong with it, its
+units stay as they are, and the next site goes on.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ def unit_directory(per_user: bool) -> Path:
 
 def _client(site: config.Site, per_user: bool) -> str | None:
     """What a unit of this site runs to ask for its job, if that is where the site's user can read it."""
-    place = Path(__file__).resolve().with_name("forkserver/ask.py")
+    place = Path(__file__).resolve().parents[1] / "forkserver/ask.py"
     hidden = str(place).startswith(config.HOMES) and not site.is_in_home
     if not per_user and (hidden or not trust.all_may_read(place)):
         return None

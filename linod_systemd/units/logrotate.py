@@ -1,4 +1,5 @@
-"""Rotate the lino.log of a site, by logrotate(8): ``python -m linod_systemd.units.logrotate SITE``, as its user.
+"""Rotate the lino.log of a site by logrotate(8): ``python -m linod_systemd.units.logrotate SITE``, as its
+user.
 
 Not by the host's logrotate, which root runs: a site decides which files lie beside its log, and a FIFO or a
 file of 50 TB there would keep the logs of the whole host from being rotated.

@@ -17,12 +17,13 @@ import contextlib, io, json, statistics, time
 import django; django.setup()
 from django.conf import settings; settings.ALLOWED_HOSTS.append("testserver")
 from django.test import Client
-from linod_systemd import cli, conf
+from linod_systemd.cli import main, parser
+from linod_systemd.sites import config
 from linod_systemd.demo.models import User
 client = Client(); client.force_login(User.objects.create_superuser("boss"))
-site, lists = conf.this_site(), "/admin/linod_systemd/"
+site, lists = config.this_site(), "/admin/linod_systemd/"
 def linod(*arguments):
-    cli.dispatch(site, cli.parser("linod").parse_args(arguments))
+    main.dispatch(site, parser.parser("linod").parse_args(arguments))
 def page(address):
     assert client.get(lists + address).status_code == 200, address
 ASKED = {

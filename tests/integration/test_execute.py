@@ -180,8 +180,9 @@ def test_one_run_of_a_rule_at_a_time() -> None:
 
 _HOLD = """
 import sys
-from linod_systemd import conf, running
-with running.claimed(conf.find_site(), "test_works"):
+from linod_systemd.jobs import running
+from linod_systemd.sites import config
+with running.claimed(config.find_site(), "test_works"):
     print("held", flush=True)
     sys.stdin.read()
 """

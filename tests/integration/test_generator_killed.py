@@ -127,7 +127,7 @@ def _has_open(pid: int, locks_of_ours: Path) -> bool:
 def test_a_lock_that_is_held_for_ever_is_told_with_its_holder(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holding = "import sys, time; from pathlib import Path; from linod_systemd import locks\n"
+    holding = "import sys, time; from pathlib import Path; from linod_systemd.units import locks\n"
     holding += "with locks.of_site('default', Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", holding, str(folder / "units")], stdout=subprocess.PIPE)
     try:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from linod_systemd import clock
-from linod_systemd.cli import status as status_
+from linod_systemd.cli import status as status_command
 from linod_systemd.jobs import health
 from linod_systemd.models import Job, JobRule
 from linod_systemd.sites import config
@@ -51,7 +51,7 @@ def ran(rule: JobRule, at: datetime, status: Status = Status.SUCCESS) -> None:
 
 
 def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str | None], str]:
-    code = status_.status(config.this_site(), Namespace(json=True, lines=False, verbose=False))
+    code = status_command.status(config.this_site(), Namespace(json=True, lines=False, verbose=False))
     said = capsys.readouterr()
     return code, json.loads(said.out)[0], said.err
 

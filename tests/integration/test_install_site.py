@@ -21,7 +21,7 @@ def install(tmp_path: Path) -> Install:
     (tmp_path / "here").mkdir()
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "linod_systemd.cli.parser", *arguments]
+        command = [sys.executable, "-m", "linod_systemd.cli", *arguments]
         environment = {**os.environ, "LINOD_ROOT": str(tmp_path)}
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path / "here")
 

@@ -97,12 +97,12 @@ def test_a_million_jobs_are_cleared_while_others_write(environment: dict[str, st
 def test_deleting_a_rule_leaves_its_jobs(environment: dict[str, str], tmp_path: Path) -> None:
     delete = "from linod_systemd.models import JobRule; JobRule.objects.get(name='checkdata').delete()"
     began = time.monotonic()
-    linod = [sys.executable, "-m", "linod_systemd.cli.parser", "manage", "shell", "-v0", "-c", delete]
+    linod = [sys.executable, "-m", "linod_systemd.cli", "manage", "shell", "-v0", "-c", delete]
     subprocess.run(linod, env=environment, check=True)
     print(f"a rule with {JOBS // 5} jobs deleted in {time.monotonic() - began:.1f} s")
     assert len(rows(tmp_path, "checkdata")) == JOBS // 5
     listed = subprocess.run(
-        [sys.executable, "-m", "linod_systemd.cli.parser", "jobs", "checkdata", "-n", "3"],
+        [sys.executable, "-m", "linod_systemd.cli", "jobs", "checkdata", "-n", "3"],
         env=environment,
         capture_output=True,
         text=True,

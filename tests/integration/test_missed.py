@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from linod_systemd import clock
-from linod_systemd.jobs import skipped as skipped_
+from linod_systemd.jobs import skipped
 from linod_systemd.models import Job, JobRule
 from linod_systemd.runner import execute
 from linod_systemd.runner.start import Start
@@ -58,7 +58,7 @@ def job(rule: JobRule, start: datetime, seconds: float) -> Job:
     return made
 
 
-def skipped() -> list[str]:
+def reasons() -> list[str]:
     return [job.reason for job in Job.objects.filter(status="skipped").order_by("pk")]
 
 
@@ -68,8 +68,8 @@ def at(minute: datetime) -> str:
 
 def test_nothing_missed_leaves_no_row(rule: JobRule) -> None:
     job(rule, NOW - timedelta(minutes=1), 1)
-    skipped_.note(rule.stored(), NOW.replace(second=0) - timedelta(microseconds=1))
-    assert skipped() == []
+    skipped.note(rule.stored(), NOW.replace(second=0) - timedelta(microseconds=1))
+    assert reasons() == []
 
 
 def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
@@ -77,8 +77,8 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
 ) -> None:
     monkeypatch.setattr(boot, "booted_at", lambda: NOW - timedelta(minutes=7))
     busy = job(rule, NOW - timedelta(minutes=20), 140)
-    skipped_.note(rule.stored(), NOW - timedelta(minutes=3))
-    assert skipped() == [
+    skipped.note(rule.stored(), NOW - timedelta(minutes=3))
+    assert reasons() == [
         f"2 runs, due from {at(NOW - timedelta(minutes=19))} to {at(NOW - timedelta(minutes=18))}: "
         f"job #{busy.pk} was still running",
         f"11 runs, due from {at(NOW - timedelta(minutes=17))} to {at(NOW - timedelta(minutes=7))}: "
@@ -86,8 +86,8 @@ def test_the_previous_run_took_longer_and_then_the_timer_was_stopped(
         f"4 runs, due from {at(NOW - timedelta(minutes=6))} to {at(NOW - timedelta(minutes=3))}: "
         "its timer was not running",
     ]
-    skipped_.note(rule.stored(), NOW - timedelta(minutes=3))
-    assert len(skipped()) == 3
+    skipped.note(rule.stored(), NOW - timedelta(minutes=3))
+    assert len(reasons()) == 3
 
 
 def test_a_job_that_began_later_is_not_to_blame(rule: JobRule, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +96,8 @@ def test_a_job_that_began_later_is_not_to_blame(rule: JobRule, monkeypatch: pyte
     job(rule, NOW - timedelta(minutes=20), 1)
     manual = job(rule, NOW - timedelta(minutes=15), 100)
     Job.objects.filter(pk=manual.pk).update(scheduled_for=None, trigger="manual")
-    skipped_.note(rule.stored(), NOW - timedelta(minutes=10))
-    assert skipped() == [
+    skipped.note(rule.stored(), NOW - timedelta(minutes=10))
+    assert reasons() == [
         f"5 runs, due from {at(NOW - timedelta(minutes=19))} to {at(NOW - timedelta(minutes=15))}: "
         "its timer was not running",
         f"2 runs, due from {at(NOW - timedelta(minutes=14))} to {at(NOW - timedelta(minutes=13))}: "
@@ -109,14 +109,14 @@ def test_a_job_that_began_later_is_not_to_blame(rule: JobRule, monkeypatch: pyte
 
 def test_before_it_was_live_nothing_was_missed(rule: JobRule) -> None:
     _live_since(rule, NOW)
-    skipped_.note(rule.stored(), NOW)
-    assert skipped() == []
+    skipped.note(rule.stored(), NOW)
+    assert reasons() == []
 
 
 def test_until_a_new_rule_reaches_its_timer_nothing_was_missed(rule: JobRule) -> None:
     _live_since(rule, NOW.replace(second=0) - timedelta(seconds=5))
-    skipped_.note(rule.stored(), NOW)
-    assert skipped() == []
+    skipped.note(rule.stored(), NOW)
+    assert reasons() == []
 
 
 def test_enabling_tells_what_was_not_run_while_cancelled(rule: JobRule) -> None:
@@ -125,7 +125,7 @@ def test_enabling_tells_what_was_not_run_while_cancelled(rule: JobRule) -> None:
     assert JobRule.objects.get(pk=rule.pk).cancelled_at is not None
     JobRule.objects.filter(pk=rule.pk).update(cancelled_at=clock.to_database(NOW - timedelta(minutes=5)))
     JobRule.objects.filter(pk=rule.pk).enable()
-    (reason,) = skipped()
+    (reason,) = reasons()
     assert reason.partition(" ")[2].startswith(f"runs, due from {at(NOW - timedelta(minutes=4))} to ")
     assert reason.endswith("the rule was not live: cancelled by a person")
     assert JobRule.objects.get(pk=rule.pk).cancelled_at is None
@@ -141,8 +141,8 @@ def test_enabling_in_the_form_tells_it_too(rule: JobRule) -> None:
     rule.refresh_from_db()
     rule.cancelled = False
     rule.save()
-    assert len(skipped()) == 1
-    assert "cancelled by a person" in skipped()[0]
+    assert len(reasons()) == 1
+    assert "cancelled by a person" in reasons()[0]
     assert rule.cancelled_at is None
 
 
@@ -150,9 +150,9 @@ def test_a_started_timer_job_looks_back(rule: JobRule) -> None:
     job(rule, NOW - timedelta(minutes=3), 70)
     execute.begin(config.this_site(), Start.of(rule.stored(), Invocation("0" * 32, NOW.replace(second=0))))
     busy = Job.objects.order_by("pk")[0]
-    assert skipped()[0].endswith(f"job #{busy.pk} was still running")
-    assert "timer" in skipped()[1]
-    assert len(skipped()) == 2
+    assert reasons()[0].endswith(f"job #{busy.pk} was still running")
+    assert "timer" in reasons()[1]
+    assert len(reasons()) == 2
 
 
 def test_the_supervisor_looks_back_for_rules_that_make_up_for_nothing(rule: JobRule) -> None:
@@ -163,21 +163,21 @@ def test_the_supervisor_looks_back_for_rules_that_make_up_for_nothing(rule: JobR
     look_back(config.this_site())
     look_back(config.this_site())
     assert set(Job.objects.filter(status="skipped").values_list("rule_name", flat=True)) == {"minutes"}
-    assert "timer" in skipped()[0]
+    assert "timer" in reasons()[0]
 
 
 def test_many_are_not_counted_to_the_end(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).update(every_unit="secondly")
     _live_since(rule, NOW - timedelta(days=300))
-    skipped_.note(rule.stored(), NOW)
-    assert skipped()[0].startswith("more than 10000 runs, due from")
+    skipped.note(rule.stored(), NOW)
+    assert reasons()[0].startswith("more than 10000 runs, due from")
 
 
 def test_a_period_that_divides_no_day_misses_nothing(rule: JobRule) -> None:
     JobRule.objects.filter(pk=rule.pk).update(every=7)
     rule.refresh_from_db()
-    skipped_.note(rule.stored(), NOW)
-    assert skipped() == []
+    skipped.note(rule.stored(), NOW)
+    assert reasons() == []
 
 
 def rings(rule: JobRule, instant: datetime) -> bool:
@@ -188,11 +188,11 @@ def test_a_timer_that_waited_for_the_previous_run_starts_nothing_for_the_past(ru
     busy = job(rule, NOW - timedelta(minutes=3), 100)
     late = NOW - timedelta(minutes=1, seconds=20)
     assert not rings(rule, late)
-    assert [reason.rpartition(": ")[2] for reason in skipped()] == [f"job #{busy.pk} was still running"]
+    assert [reason.rpartition(": ")[2] for reason in reasons()] == [f"job #{busy.pk} was still running"]
     JobRule.objects.filter(pk=rule.pk).update(catch_up=True)
     rule.refresh_from_db()
     assert not rings(rule, late)
-    assert len(skipped()) == 1
+    assert len(reasons()) == 1
 
 
 def test_a_slot_is_run_once(rule: JobRule) -> None:
@@ -200,7 +200,7 @@ def test_a_slot_is_run_once(rule: JobRule) -> None:
     assert rings(rule, minute)
     job(rule, minute, 1)
     assert not rings(rule, minute + timedelta(seconds=20))
-    assert skipped() == []
+    assert reasons() == []
 
 
 def test_two_hosts_that_begin_the_same_slot_run_it_once(rule: JobRule) -> None:

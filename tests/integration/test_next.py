@@ -75,8 +75,8 @@ def in_terminal(file: Path, columns: int, *words: str) -> list[str]:
 def test_neither_django_nor_a_site_is_needed(file: Path) -> None:
     for command in ("next", "explain"):
         script = (
-            "import sys; from linod_systemd import cli; "
-            f"code = cli.main([{command!r}, 'nightly', '--rules', {str(file)!r}]); "
+            "import sys; from linod_systemd.cli import main; "
+            f"code = main.main([{command!r}, 'nightly', '--rules', {str(file)!r}]); "
             "sys.exit(code or sorted(name for name in sys.modules if name.startswith('django')))"
         )
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -40,9 +40,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     variables = {**os.environ, "LINOD_ROOT": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
     variables["DJANGO_SETTINGS_MODULE"] = "linod_systemd.demo.settings"
     for arguments in (["manage", "migrate", "-v0"], ["manage", "shell", "-v0", "-c", SET_UP]):
-        subprocess.run(
-            [sys.executable, "-m", "linod_systemd.cli.parser", *arguments], check=True, env=variables
-        )
+        subprocess.run([sys.executable, "-m", "linod_systemd.cli", *arguments], check=True, env=variables)
     return variables
 
 
@@ -67,7 +65,7 @@ def test_no_one_meets_a_locked_database(environment: dict[str, str], tmp_path: P
     assert looker.returncode == 0 and int(looked) > 1, looked
     for text, code in said:
         assert code == 0 and "locked" not in text and "kept in" not in text, text
-    listed = [sys.executable, "-m", "linod_systemd.cli.parser", "jobs", "-n", "1000", "--status", "success"]
+    listed = [sys.executable, "-m", "linod_systemd.cli", "jobs", "-n", "1000", "--status", "success"]
     rows = subprocess.run(listed, check=True, capture_output=True, text=True, env=environment).stdout
     assert rows.count("load") == JOBS * ROUNDS
 

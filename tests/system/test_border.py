@@ -38,10 +38,10 @@ for place in ("/root/owned", "/etc/owned", "/etc/systemd/system/owned.service"):
 """
 CHILD = """
 import json, os, sys
-from linod_systemd import conf, identity
+from linod_systemd.sites import config, site_user
 os.setgroups([0, 4, 27])
-account = identity.account_of(conf.find_site("shop"))
-identity.drop_privileges(account)
+account = site_user.account_of(config.find_site("shop"))
+site_user.drop_privileges(account)
 print(open("/proc/self/status").read())
 """
 

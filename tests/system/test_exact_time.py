@@ -75,7 +75,8 @@ def test_next_elapse_of_each_kind_is_what_linod_next_prints(machine: Machine) ->
     machine.poll(lambda: names <= active_timers(machine), 60, "the timers")
     for name in KINDS:
         machine.poll(partial(agree, machine, name), 5, f"{name} to elapse when linod next says")
-    every = f"from linod_systemd import store; [store.current().{{}}(name) for name in {list(KINDS)}]"
+    every = "from linod_systemd.store import rule_store; "
+    every += f"[rule_store.current().{{}}(name) for name in {list(KINDS)}]"
     shell(machine, every.format("cancel").replace("(name)", "(name, 'person')"))
     machine.poll(lambda: not names & active_timers(machine), 60, "their end")
     shell(machine, every.format("enable"))
@@ -205,11 +206,12 @@ def test_a_list_that_ran_out_is_made_anew_without_the_supervisor(machine: Machin
     script = """
 from datetime import UTC, datetime
 from pathlib import Path
-from linod_systemd import border, conf, reckon, render
-site = conf.find_site("default")
-rules = border.read_rules(site)
+from linod_systemd.sites import config
+from linod_systemd.units import compute_timers, read_as_user, render
+site = config.find_site("default")
+rules = read_as_user.read_rules(site)
 rule = rules.get("thirds")
-timing = reckon.timing(rules.recurrence(rule), datetime(2022, 1, 1, tzinfo=UTC))
+timing = compute_timers.timing(rules.recurrence(rule), datetime(2022, 1, 1, tzinfo=UTC))
 units = render.job_units(site, rule, timing, known=(), per_user=False)
 Path("/etc/systemd/system/linod-thirds.timer").write_text(units["linod-thirds.timer"])
 """

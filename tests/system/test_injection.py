@@ -197,7 +197,7 @@ class Batch:
             end = [
                 "/usr/bin/python3",
                 "-m",
-                "linod_systemd.cli.parser",
+                "linod_systemd.cli",
                 "--site",
                 self.site,
                 "record-end",

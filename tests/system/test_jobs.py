@@ -298,10 +298,11 @@ def test_deaf_job_is_killed_with_all_its_children(shop: Machine) -> None:
 def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> None:
     """The claim of ``ticks`` is held by hand while its timer elapses."""
     hold = (
-        "from linod_systemd import claim, conf\n"
+        "from linod_systemd.jobs import running\n"
+        "from linod_systemd.sites import config\n"
         "import time\n"
-        "while claim.is_claimed(conf.find_site('shop'), 'ticks'): time.sleep(0.1)\n"
-        "with claim.claimed(conf.find_site('shop'), 'ticks'): time.sleep(15)\n"
+        "while running.is_claimed(config.find_site('shop'), 'ticks'): time.sleep(0.1)\n"
+        "with running.claimed(config.find_site('shop'), 'ticks'): time.sleep(15)\n"
     )
     shop.run("/opt/linod/bin/python", "-c", hold, user="shop")
     skipped = [job for job in jobs(shop, "ticks", "shop") if "already running" in job["reason"]]

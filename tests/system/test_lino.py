@@ -219,7 +219,7 @@ def test_changed_by_sql_and_deleted(lino: Machine) -> None:
     lino.poll(lambda: "linod-small-ticks" not in active_timers(lino), 60, "a check of the supervisor")
     in_site(lino, "rt.models.linod.SystemTask.objects.get(name='ticks').delete()")
     left = "rt.models.linod_systemd.JobRule(name='left', mirrors='gone.Task:1', procedure='gone').stored()"
-    asked = f"from linod_systemd import store; print(store.current().procedure({left}))"
+    asked = f"from linod_systemd.store import rule_store; print(rule_store.current().procedure({left}))"
     assert in_site(lino, asked) == "None\n"
     assert "ticks" not in rules(lino, "small")
     lino.poll(

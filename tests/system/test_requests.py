@@ -54,11 +54,12 @@ def test_request_that_was_lost_is_made_again_once(alone: Machine) -> None:
     ask = (
         "from datetime import timedelta\n"
         "from django.db import connection; from django.utils import timezone\n"
-        "from linod_systemd import conf, housekeeping; from linod_systemd.models import JobRule\n"
+        "from linod_systemd.models import JobRule; from linod_systemd.sites import config\n"
+        "from linod_systemd.supervisor import chores\n"
         "asked = timezone.now() - timedelta(seconds={})\n"
         "sql = \"UPDATE linod_systemd_jobrule SET requested_at = %s WHERE name = 'warns'\"\n"
         "connection.cursor().execute(sql, [asked])\n"
-        "housekeeping._ask_again(conf.this_site())\n"
+        "chores._ask_again(config.this_site())\n"
         "print(JobRule.objects.get(name='warns').requested_at)"
     )
 

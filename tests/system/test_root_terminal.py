@@ -169,9 +169,10 @@ def test_what_it_floods_is_bounded(hostile: Machine) -> None:
 def test_what_does_not_end_is_ended(hostile: Machine) -> None:
     be(hostile, "import signal, time\nsignal.pthread_sigmask(0, range(1, 32))\ntime.sleep(1000)")
     script = (
-        "from linod_systemd import conf, site_process as s\n"
-        "site = conf.find_site('shop')\n"
-        "words = [site.python, '-m', 'linod_systemd.cli.parser', '--site', 'shop', 'status']\n"
+        "from linod_systemd.sites import config\n"
+        "from linod_systemd.site_processes import site_process as s\n"
+        "site = config.find_site('shop')\n"
+        "words = [site.python, '-m', 'linod_systemd.cli', '--site', 'shop', 'status']\n"
         "try: s.relay(site, words, s.Limits(3, 1000))\n"
         "except s.TooMuch as error: print(error)"
     )

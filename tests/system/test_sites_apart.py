@@ -21,9 +21,9 @@ pathlib.Path('/var/lib/linod/shop/seen').write_text(json.dumps(sorted({
 ASKS = """
 import sys
 from pathlib import Path
-from linod_systemd import journal_socket
+from linod_systemd.systemd import journal_server
 question = {"about": "invocation", "invocation_id": sys.argv[2], "since": None}
-print(journal_socket.ask(Path(sys.argv[1]), question))
+print(journal_server.ask(Path(sys.argv[1]), question))
 """
 OWN_COLOURS = re.compile(r"\x1b\[(0|1|31|32|1;31|1;32)m")  # of rich, for a status
 PYTHON = "/opt/linod/bin/python"
@@ -118,9 +118,7 @@ def test_names_that_look_like_other_units_collide_with_none(shop: Machine) -> No
             assert f"for site {site}." in first
             assert f'--site {site} --here -- "{name}"' in shop.read(f"/tmp/units/{stem}.service")
     assert len(shop.sh("ls /tmp/units/linod-*.timer").split()) == len(prefixes) * len(names)
-    assert "-m linod_systemd.cli.parser --site a supervise" in shop.read(
-        "/tmp/units/linod-supervisor@a.service"
-    )
+    assert "-m linod_systemd.cli --site a supervise" in shop.read("/tmp/units/linod-supervisor@a.service")
 
 
 def test_secrets_stay_where_they_are(shop: Machine) -> None:

@@ -55,7 +55,7 @@ def test_rules_of_another_model_are_run_by_systemd(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [pytest.param("linod_systemd.cli.parser", marks=pytest.mark.long), "django linod"]
+    "command", [pytest.param("linod_systemd.cli", marks=pytest.mark.long), "django linod"]
 )
 def test_the_daemon_in_the_foreground_runs_them_too(tmp_path: Path, command: str) -> None:
     environment = {

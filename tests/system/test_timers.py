@@ -182,12 +182,13 @@ def test_what_came_right_before_the_boot_is_told(machine: Machine) -> None:
 
 FROM_THE_FUTURE = """
 from datetime import datetime, UTC
-from linod_systemd import clock, invocation
+from linod_systemd import clock
+from linod_systemd.common import host
 from linod_systemd.models import Job
 then = clock.to_database(datetime(2098, 1, 1, tzinfo=UTC))
 Job.objects.create(
     rule_name="checkdata", start_datetime=then, status="running", trigger="timer", invocation_id="1" * 32,
-    host=invocation.host_name(), boot_id="2" * 32,
+    host=host.host_name(), boot_id="2" * 32,
     scheduled_for=clock.to_slot(datetime(2098, 1, 1, tzinfo=UTC)),
 )
 """

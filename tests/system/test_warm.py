@@ -340,7 +340,8 @@ def test_site_that_starts_a_thread_when_it_is_loaded(machine: Machine, kind: str
 
 def test_another_user_gets_no_job(machine: Machine) -> None:
     add_shop(machine)
-    ask = "/opt/linod/bin/python -I -S $(ls -d /opt/linod/lib/python3*/site-packages/linod_systemd/forkserver/ask.py)"
+    program = "$(ls -d /opt/linod/lib/python3*/site-packages/linod_systemd/forkserver/ask.py)"
+    ask = f"/opt/linod/bin/python -I -S {program}"
     machine.sh("chmod -R o+rwX /run/linod/shop")
     said = machine.sh(
         f"{ask} /run/linod/shop/shared/supervisor.socket does_nothing /bin/echo cold 2>&1", user="linod"

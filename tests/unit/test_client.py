@@ -16,7 +16,7 @@ import pytest
 
 from linod_systemd.forkserver import client
 
-ASK = Path(client.__file__).with_name("forkserver/ask.py")
+ASK = Path(client.__file__).with_name("ask.py")
 COLD = [sys.executable, "-c", "print('cold')"]
 
 Talk = Callable[[socket.socket], object]

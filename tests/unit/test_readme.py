@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from linod_systemd import app_settings, run
 from linod_systemd.cli import manpages
-from linod_systemd.cli import parser as parser_
+from linod_systemd.cli.parser import parser
 from linod_systemd.demo import settings as demo_settings
 from linod_systemd.sites import config
 from linod_systemd.units import generate
@@ -37,7 +37,7 @@ def rows(text: str) -> dict[str, str]:
 
 
 def subcommands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    for action in parser_.parser("linod")._actions:
+    for action in parser("linod")._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from action.choices.items()
 
@@ -45,10 +45,10 @@ def subcommands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
 def test_every_command_and_option_is_in_the_table() -> None:
     table = rows(section("## For the administrator"))
     notes = section("## For the administrator")
-    for name, parser in subcommands():
+    for name, command in subcommands():
         row = next((text for key, text in table.items() if re.search(rf"linod {name}\b", key)), None)
         assert row is not None, f"linod {name} is not in the table"
-        for action in parser._actions:
+        for action in command._actions:
             option = action.option_strings[-1] if action.option_strings else None
             if option in (None, "--help"):
                 continue

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from linod_systemd.cli import output
-from linod_systemd.cli import parser as parser_
+from linod_systemd.cli.main import dispatch
+from linod_systemd.cli.parser import add_commands
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     help = "The background tasks of this site: their status, or any command of `linod`."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser_.add_commands(parser)
+        add_commands(parser)
 
     def execute(self, *args: Any, **options: Any) -> Any:
         # The system checks of Django 6.1 open the database, which may lie in a folder of ours.
@@ -39,7 +40,7 @@ class Command(BaseCommand):
                 if parsed.json or getattr(parsed, "export", False)
                 else contextlib.nullcontext()
             ):
-                code = parser_.dispatch(site, parsed)
+                code = dispatch(site, parsed)
         except LinodError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
         if options["command"] is None and (note := rule_store.current().note):

@@ -38,7 +38,9 @@ KINDS: list[dict[str, Any]] = [
 # Inside the machine: what each step of one command takes, in its own process.
 STEPS = """
 import contextlib, io, json, sys, time
-from linod_systemd import apply, border, desired, generate, systemd, wanted
+from linod_systemd.rules import rules_file
+from linod_systemd.systemd import systemctl
+from linod_systemd.units import apply, generate, read_as_user, wanted
 spent = {}
 def timed(module, name):
     inner = getattr(module, name)
@@ -49,7 +51,7 @@ def timed(module, name):
         finally:
             spent[name] = spent.get(name, 0) + time.monotonic() - began
     setattr(module, name, outer)
-steps = [(border, "reckoned"), (desired, "parse"), (wanted, "of_site"), (systemd, "verify")]
+steps = [(read_as_user, "reckoned"), (rules_file, "parse"), (wanted, "of_site"), (systemctl, "verify")]
 for module, name in (*steps, (apply, "apply")):
     timed(module, name)
 timed(generate, "generate")
