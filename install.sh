@@ -415,6 +415,7 @@ do_test() {
     step ruff .venv/bin/python -m ruff check .
     step format .venv/bin/python -m ruff format --check .
     step mypy .venv/bin/python -m mypy
+    step imports .venv/bin/lint-imports --no-logo --no-cache
     step shellcheck shellcheck install.sh .ci/run
     step unit .venv/bin/python -m pytest -q -n 2 tests/unit
     # A file's tests may share a site: they stay together.

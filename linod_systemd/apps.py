@@ -13,16 +13,14 @@ class LinodConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # First this app's own procedure, then every app's procedures.py: the order is that of the rules.
+        from linod_systemd import checks  # noqa: F401
         from linod_systemd.django_store import DjangoStore
-        from linod_systemd.store import (
-            export,
-            rule_store,  # noqa: F401
-        )
+        from linod_systemd.jobs import retention  # noqa: F401
+        from linod_systemd.store import export, rule_store
 
         if not rule_store.is_set():
             rule_store.use(DjangoStore())
-
+        # First this app's own procedure, then every app's procedures.py: the order is that of the rules.
         autodiscover_modules("procedures")
         rule = self.get_model("JobRule")
         post_save.connect(export.rule_changed, sender=rule, dispatch_uid="linod-export-save")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from linod_systemd import clock
 from linod_systemd.common import host, unit_names
 from linod_systemd.jobs import consequences, service_result
-from linod_systemd.runner import slot
+from linod_systemd.rules import slot
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status, StopReason, Trigger

@@ -18,9 +18,10 @@ from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.jobs.running import Claimed
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.periods import INSTANT
-from linod_systemd.runner import attempt, job_log, rerun, slot
+from linod_systemd.rules import slot
+from linod_systemd.rules.slot import Past
+from linod_systemd.runner import attempt, job_log, rerun
 from linod_systemd.runner.rerun import Owed
-from linod_systemd.runner.slot import Past
 from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
 from linod_systemd.store import database, lookup, rule_store

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from linod_systemd import app_settings, clock
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.runner import slot
-from linod_systemd.runner.slot import Decision, Past
+from linod_systemd.rules import slot
+from linod_systemd.rules.slot import Decision, Past
 from linod_systemd.store import rule_store
 from linod_systemd.store.pause import Pause
 from linod_systemd.store.rule_store import StoredRule

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
-from linod_systemd.runner import slot
+from linod_systemd.rules import slot
 from linod_systemd.sites import config
 from linod_systemd.supervisor.chore_process import Chore
 from linod_systemd.supervisor.lock_watch import Watch

@@ -23,7 +23,8 @@ from linod_systemd.jobs import (
     skipped,
     unrecorded_starts,
 )
-from linod_systemd.runner import rerun, slot
+from linod_systemd.rules import slot
+from linod_systemd.runner import rerun
 from linod_systemd.sites import config, requests
 from linod_systemd.store import database, export, rule_store
 from linod_systemd.store.rule_store import StoredRule

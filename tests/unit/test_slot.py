@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from linod_systemd.runner.slot import Decision, Past, decide, is_made_up
+from linod_systemd.rules.slot import Decision, Past, decide, is_made_up
 
 SLOT = datetime(2027, 3, 1, 4, 0, tzinfo=UTC)
 LATE = SLOT + timedelta(minutes=6)
