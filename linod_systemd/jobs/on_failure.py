@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from linod_systemd.errors import LinodError
 from linod_systemd.jobs import service_result, spool
+from linod_systemd.jobs.service_result import ServiceResult, StillRunning
 from linod_systemd.sites import config, load
 from linod_systemd.systemd.journal_client import JournalAway
 
@@ -23,34 +23,34 @@ def record_end(site: config.Site, rule: str) -> int:
 
     :raises LinodError: where the site does not load.
     """
-    monitored = dict(os.environ)
-    message = service_result.complete_text(monitored.get("MONITOR_INVOCATION_ID", ""))
+    result = ServiceResult.from_environment(os.environ)
+    message = service_result.complete_text(result.invocation_id)
     try:
         load.load(site)
     except LinodError:
-        spool.put_end(site, rule, monitored, message, datetime.now(UTC))
+        spool.put_end(site, rule, result, message, datetime.now(UTC))
         raise
-    _record(site, rule, monitored, message)
+    _record(site, rule, result, message)
     return 0
 
 
-def _record(site: config.Site, rule: str, monitored: Mapping[str, str], message: str) -> None:
+def _record(site: config.Site, rule: str, result: ServiceResult, message: str) -> None:
     from linod_systemd.jobs import reconcile, record_end
     from linod_systemd.store import database
 
     try:
         with database.reachable(site):
             reconcile.drain(site)
-            if _runs_again(site, rule, monitored.get("MONITOR_INVOCATION_ID", "")):
+            if _runs_again(site, rule, result.invocation_id):
                 return  # these are not the words about the run that ended
-            record_end.record(site, rule, monitored, message)
+            record_end.by_systemd(site, rule, result, message)
     except database.DatabaseAway as error:
-        spool.put_end(site, rule, monitored, message, datetime.now(UTC))
+        spool.put_end(site, rule, result, message, datetime.now(UTC))
         print(f"linod: the end of a job is kept in {site.spool_directory}, as {error}", file=sys.stderr)
 
 
 def _runs_again(site: config.Site, rule: str, invocation_id: str) -> bool:
     try:
-        return service_result.last_known(site, rule, invocation_id) is None
+        return isinstance(service_result.last_known(site, rule, invocation_id), StillRunning)
     except JournalAway:  # that is asked only where the unit itself is of another run
         return False

@@ -10,6 +10,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from linod_systemd.common import host
 from linod_systemd.jobs import consequences, record_end, running, spool
+from linod_systemd.jobs.service_result import ServiceResult
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import BAD_ENDS, Status
@@ -17,8 +18,6 @@ from linod_systemd.store.job import Job
 from linod_systemd.systemd import boot
 
 logger = logging.getLogger("linod.reconcile")
-
-ENDING = ("status", "reason", "message", "exit_code", "cpu_seconds", "memory_peak")
 
 
 def drain(site: config.Site) -> int:
@@ -54,7 +53,8 @@ def _take(site: config.Site, record: dict[str, Any]) -> None:
         _take_row(site, record["row"], judge=bool(record["judge"]))
     else:
         ended = datetime.fromisoformat(record["ended"])
-        record_end.record(site, record["rule"], record["monitored"], record["message"], ended)
+        result = ServiceResult.from_environment(record["monitored"])
+        record_end.by_systemd(site, record["rule"], result, record["message"], ended)
 
 
 def _take_row(site: config.Site, values: dict[str, Any], *, judge: bool) -> None:
@@ -65,9 +65,7 @@ def _take_row(site: config.Site, values: dict[str, Any], *, judge: bool) -> None
         if row["status"] == Status.RUNNING:
             lose_others(site, row["rule_name"])
         known = rule_store.current().keep(row)
-    elif row["status"] == Status.RUNNING or not rule_store.current().finish(
-        known, **{name: row[name] for name in ENDING}, ended=row["end_datetime"]
-    ):
+    elif row["status"] == Status.RUNNING or not record_end.by_spool(known, row):
         return
     if judge and known.status in BAD_ENDS:
         consequences.judge(known)

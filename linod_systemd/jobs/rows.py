@@ -1,21 +1,22 @@
-"""Begin and end the rows of jobs: in the database or, while that is away, in the spool."""
+"""Begin the rows of jobs: in the database or, while that is away, in the spool."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+import uuid
+from datetime import datetime
 
 from linod_systemd import clock
-from linod_systemd.common.text import storable
-from linod_systemd.jobs import consequences, mail, spool
-from linod_systemd.jobs.outcome import Outcome
-from linod_systemd.jobs.reconcile import drain
+from linod_systemd.common import host, unit_names
+from linod_systemd.jobs import spool
+from linod_systemd.rules import slot
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
-from linod_systemd.store.choices import Status
+from linod_systemd.store.choices import Status, Trigger
 from linod_systemd.store.database import DatabaseAway
 from linod_systemd.store.job import Job
 from linod_systemd.store.rule_store import Run, StoredRule
+from linod_systemd.systemd import systemctl
 
 logger = logging.getLogger("linod.rows")
 
@@ -38,51 +39,65 @@ def begin(site: config.Site, rule: StoredRule, job: Job) -> Run:
                 return source.claim(rule, job)
         except DatabaseAway as error:
             logger.warning("%s: %s", job.rule_name, error)
-    _put(site, job)
+    spool_row(site, job)
     return Run(source, rule, job, source.procedure(rule))
 
 
-def end(site: config.Site, run: Run, outcome: Outcome, message: str, *, judge: bool) -> None:
-    """Write how a run ended.
+def spool_row(site: config.Site, job: Job, *, judge: bool = False) -> None:
+    """Keep a row in the spool, as it is now, until the database can take it.
 
-    :param judge: whether to do what follows from a failure; not where the database was to blame for it.
-    :raises SpoolError: where neither database nor spool can be written.
+    :param judge: whether what follows from a bad end is still to be done.
+    :raises SpoolError: where the spool cannot be written.
     """
-    job = run.job
-    values: dict[str, Any] = {
-        "status": outcome.status,
-        "reason": storable(outcome.reason)[:200],
-        "message": message,
-        "exit_code": outcome.exit_code,
-        "cpu_seconds": outcome.usage.cpu_seconds,
-        "memory_peak": outcome.usage.memory_peak,
-    }
-    judge = judge and outcome.status == Status.FAILED and not outcome.blameless
-    try:
-        with database.reachable(site):
-            if job.pk is not None:
-                run.finish(**values)
-                if judge:
-                    consequences.judge(job)
-                elif outcome.status == Status.SUCCESS:
-                    mail.tell_recovery(job)
-                return
-    except DatabaseAway as error:
-        logger.warning("%s: %s", job.rule_name, error)
-    for name, value in values.items():
-        setattr(job, name, value)
-    job.end_datetime = clock.now()
-    _put(site, job, judge=judge)
-    try:
-        drain(site)
-    except DatabaseAway as error:
-        logger.warning("%s: %s is kept in %s: %s", job.rule_name, label(job), site.spool_directory, error)
-
-
-def _put(site: config.Site, job: Job, *, judge: bool = False) -> None:
     values = {}
     for field in Job._meta.concrete_fields:
         if field.name not in ("id", "rule"):
             value = getattr(job, field.attname)
             values[field.name] = None if value is None else field.value_to_string(job)
     spool.put_row(site, job.uuid.hex, clock.from_database(job.start_datetime), values, judge=judge)
+
+
+def never_begun(site: config.Site, name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
+    """A row for a run that died before it could write one. Such a rule is not cancelled: what failed is
+    the site or its database, and the next time may be well.
+
+    :param boot_id: of the boot in which it was; empty: of an earlier one.
+    """
+    return rule_store.current().keep(
+        {
+            "uuid": key_of(invocation_id),
+            "rule_name": name,
+            "start_datetime": clock.to_database(start),
+            "status": Status.LOST,
+            "trigger": _trigger(site, name, invocation_id),
+            "invocation_id": invocation_id,
+            "host": host.host_name(),
+            "boot_id": boot_id,
+        }
+    )
+
+
+def _trigger(site: config.Site, rule: str, invocation_id: str) -> Trigger:
+    """What started an invocation that could not say so: its timer, if that elapsed right then; else a person.
+
+    Taken for the timer's where systemd does not know any more.
+    """
+    stored = rule_store.current().rule(rule)
+    if stored is not None and stored.requested_at is not None:
+        return Trigger.MANUAL
+    unit, per_user = unit_names.service(site.unit_prefix, rule), not site.configured
+    if not systemctl.is_running():
+        return Trigger.TIMER
+    if systemctl.properties(unit, ["InvocationID"], per_user=per_user).get("InvocationID") != invocation_id:
+        return Trigger.TIMER
+    began = systemctl.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
+    timer = unit_names.timer(site.unit_prefix, rule)
+    elapsed = systemctl.timestamp(timer, "LastTriggerUSec", per_user=per_user)
+    if began is None or (elapsed is not None and abs(began - elapsed) < slot.ELAPSE_TO_START):
+        return Trigger.TIMER
+    return Trigger.MANUAL
+
+
+def key_of(invocation_id: str) -> uuid.UUID:
+    """The key of the row of an invocation that wrote none."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"linod invocation {invocation_id}")

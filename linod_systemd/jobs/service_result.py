@@ -1,4 +1,4 @@
-"""What systemd says of the end of an invocation, in the words of a Job row. Needs no loaded site."""
+"""How systemd says that a service ended, and the words of a Job row for it. Needs no loaded site."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from linod_systemd.sites import config
 from linod_systemd.store.choices import STOP_REASONS, Status
 from linod_systemd.systemd import journal_client, systemctl
 
-PATIENCE = 2.0  # seconds for PID 1's own last line to reach the journal
+LAST_LINE_SECONDS = 2.0  # for PID 1's own last line to reach the journal
 LAST_LINES = ("Failed with result", "Deactivated successfully")
 EXIT_CODES = {"1": "exited", "2": "killed", "3": "dumped"}  # CLD_* of waitid(2)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an invocation ended.
+    """How an invocation ended, in the words of a Job row.
 
     ``overrules`` are the ends, as the process itself wrote them, that systemd knows better.
     """
 
-    invocation_id: str
     status: Status
     reason: str
     exit_code: int | None = None
@@ -35,43 +34,91 @@ class Verdict:
     was_stopped: bool = False
 
     def but(self, reason: str, *, stopped: bool = False) -> Verdict:
-        """The same for another reason; ``stopped``: somebody wanted it to end."""
+        """Return this end with another reason; ``stopped``: somebody wanted the job to end."""
         if stopped:
             return dataclasses.replace(self, status=Status.KILLED, reason=reason, was_stopped=True)
         return dataclasses.replace(self, reason=reason)
 
 
-def verdict(monitored: Mapping[str, str]) -> Verdict:
-    """Read the MONITOR_* variables of systemd.exec(5)."""
-    invocation_id = monitored.get("MONITOR_INVOCATION_ID", "")
-    result = monitored.get("MONITOR_SERVICE_RESULT", "")
-    code, status = monitored.get("MONITOR_EXIT_CODE", ""), monitored.get("MONITOR_EXIT_STATUS", "")
-    number = int(status) if status.isdigit() else None
-    by_itself = (Status.KILLED,)  # SIGTERM came first, and the process could still write
-    match result:
-        case "timeout":
-            reason = "it took longer than the rule's timeout"
-            return Verdict(invocation_id, Status.TIMEOUT, reason, overrules=by_itself)
-        case "signal":
-            killed = f"killed by SIG{status}"
-            return Verdict(invocation_id, Status.KILLED, killed, was_stopped=killed in STOP_REASONS)
-        case "core-dump":
-            return Verdict(invocation_id, Status.KILLED, f"core dumped by SIG{status}")
-        case "oom-kill":
-            return Verdict(invocation_id, Status.KILLED, "killed: out of memory", overrules=by_itself)
-        case "exit-code":
-            return Verdict(invocation_id, Status.FAILED, f"exit code {status}", number)
-        case "success" if code == "exited":
-            reason = f"exit code {status}, without coming to its end"
-            return Verdict(invocation_id, Status.FAILED, reason, number)
-        case _:
-            said = f"systemd says {result or 'nothing'} ({code} {status})"
-            return Verdict(invocation_id, Status.FAILED, said, number)
+@dataclass(frozen=True)
+class ServiceResult:
+    """How an invocation of a service ended: $SERVICE_RESULT, $EXIT_CODE, $EXIT_STATUS of systemd.exec(5).
+
+    Example: ``ServiceResult("3f2a…", "signal", "killed", "KILL")``.
+
+    ``result``: ``success``, ``exit-code``, ``signal``, ``timeout``, ``oom-kill``, ``core-dump``, …;
+    ``exit_code``: ``exited``, ``killed`` or ``dumped``; ``exit_status``: a number, or the name of a signal.
+    """
+
+    invocation_id: str
+    result: str
+    exit_code: str
+    exit_status: str
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> ServiceResult:
+        """Read the MONITOR_* variables that a unit named in OnFailure= or OnSuccess= is given."""
+        names = ("INVOCATION_ID", "SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS")
+        return cls(*(variables.get(f"MONITOR_{name}", "") for name in names))
+
+    @classmethod
+    def from_properties(cls, shown: Mapping[str, str]) -> ServiceResult:
+        """Read the properties of a unit that has ended, as ``systemctl show`` prints them."""
+        code = EXIT_CODES.get(shown["ExecMainCode"], "")
+        return cls(shown["InvocationID"], shown["Result"], code, _named(code, shown["ExecMainStatus"]))
+
+    @classmethod
+    def from_journal(cls, invocation_id: str) -> ServiceResult | None:
+        """Read PID 1's lines about an invocation, or None: it said nothing of the end.
+
+        :raises JournalAway: where the journal does not answer.
+        """
+        said = journal_client.end_of_invocation(invocation_id)
+        if "UNIT_RESULT" not in said:
+            return None
+        code = said.get("EXIT_CODE", "exited")
+        return cls(invocation_id, said["UNIT_RESULT"], code, _named(code, said.get("EXIT_STATUS", "0")))
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the MONITOR_* variables, which :meth:`from_environment` reads."""
+        return {
+            "MONITOR_INVOCATION_ID": self.invocation_id,
+            "MONITOR_SERVICE_RESULT": self.result,
+            "MONITOR_EXIT_CODE": self.exit_code,
+            "MONITOR_EXIT_STATUS": self.exit_status,
+        }
+
+    def verdict(self) -> Verdict:
+        """Return the end in the words of a Job row."""
+        status = self.exit_status
+        number = int(status) if status.isdigit() else None
+        by_itself = (Status.KILLED,)  # SIGTERM came first, and the process could still write
+        match self.result:
+            case "timeout":
+                return Verdict(Status.TIMEOUT, "it took longer than the rule's timeout", overrules=by_itself)
+            case "signal":
+                killed = f"killed by SIG{status}"
+                return Verdict(Status.KILLED, killed, was_stopped=killed in STOP_REASONS)
+            case "core-dump":
+                return Verdict(Status.KILLED, f"core dumped by SIG{status}")
+            case "oom-kill":
+                return Verdict(Status.KILLED, "killed: out of memory", overrules=by_itself)
+            case "exit-code":
+                return Verdict(Status.FAILED, f"exit code {status}", number)
+            case "success" if self.exit_code == "exited":
+                return Verdict(Status.FAILED, f"exit code {status}, without coming to its end", number)
+            case _:
+                said = f"systemd says {self.result or 'nothing'} ({self.exit_code} {status})"
+                return Verdict(Status.FAILED, said, number)
 
 
-def last_known(site: config.Site, rule: str, invocation_id: str) -> dict[str, str] | None:
-    """What systemd still knows of an invocation, or else the journal, as MONITOR_* variables; empty if
-    nothing, None while its unit has not ended.
+@dataclass(frozen=True)
+class StillRunning:
+    """systemd has not ended the invocation yet."""
+
+
+def last_known(site: config.Site, rule: str, invocation_id: str) -> ServiceResult | StillRunning | None:
+    """Return what systemd, or else the journal, knows of the end of an invocation; None: nothing.
 
     :raises JournalAway: where only the journal can know.
     """
@@ -84,39 +131,22 @@ def last_known(site: config.Site, rule: str, invocation_id: str) -> dict[str, st
         if shown.get("InvocationID") != invocation_id:
             continue
         if shown["ActiveState"] not in ("inactive", "failed"):
-            return None
-        code = EXIT_CODES.get(shown["ExecMainCode"], "")
-        return _monitored(invocation_id, shown["Result"], code, shown["ExecMainStatus"])
-    return from_journal(invocation_id)
+            return StillRunning()
+        return ServiceResult.from_properties(shown)
+    return ServiceResult.from_journal(invocation_id)
 
 
-def from_journal(invocation_id: str) -> dict[str, str]:
-    """What the journal knows of the end of an invocation, as MONITOR_* variables; empty if nothing.
-
-    :raises JournalAway: where it does not answer.
-    """
-    said = journal_client.end_of_invocation(invocation_id)
-    if "UNIT_RESULT" not in said:
-        return {}
-    code, status = said.get("EXIT_CODE", "exited"), said.get("EXIT_STATUS", "0")
-    return _monitored(invocation_id, said["UNIT_RESULT"], code, status)
-
-
-def _monitored(invocation_id: str, result: str, code: str, status: str) -> dict[str, str]:
+def _named(code: str, status: str) -> str:
+    """Return the exit status as $EXIT_STATUS has it: of a signal its name, such as KILL for 9."""
     if code in ("killed", "dumped"):
         with suppress(ValueError):  # a real-time signal has no name
-            status = signal.Signals(int(status)).name.removeprefix("SIG")
-    return {
-        "MONITOR_INVOCATION_ID": invocation_id,
-        "MONITOR_SERVICE_RESULT": result,
-        "MONITOR_EXIT_CODE": code,
-        "MONITOR_EXIT_STATUS": status,
-    }
+            return signal.Signals(int(status)).name.removeprefix("SIG")
+    return status
 
 
 def complete_text(invocation_id: str) -> str:
-    """What an invocation that has ended logged, once PID 1's line about its end is there, too."""
-    deadline = time.monotonic() + PATIENCE
+    """Return what an invocation that has ended logged, once PID 1's line about its end is there, too."""
+    deadline = time.monotonic() + LAST_LINE_SECONDS
     while invocation_id:
         text = journal_client.text_of_invocation(invocation_id)
         if any(line in text for line in LAST_LINES) or time.monotonic() > deadline:

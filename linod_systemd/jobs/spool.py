@@ -15,6 +15,7 @@ from typing import Any
 
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError
+from linod_systemd.jobs.service_result import ServiceResult
 from linod_systemd.sites import config
 
 logger = logging.getLogger("linod.spool")
@@ -35,17 +36,14 @@ def put_row(site: config.Site, uuid: str, start: datetime, values: Mapping[str, 
     _put(site, start, uuid, {"kind": ROW, "judge": judge, "row": dict(values)})
 
 
-def put_end(
-    site: config.Site, rule: str, monitored: Mapping[str, str], message: str, ended: datetime
-) -> None:
+def put_end(site: config.Site, rule: str, result: ServiceResult, message: str, ended: datetime) -> None:
     """Keep how systemd says that an invocation of a rule's service ended.
 
     :raises SpoolError: where it cannot be written.
     """
-    key = f"{monitored.get('MONITOR_INVOCATION_ID', '')}-end"
-    known = {name: value for name, value in monitored.items() if name.startswith("MONITOR_")}
-    record = {"kind": END, "rule": rule, "monitored": known, "message": message, "ended": ended.isoformat()}
-    _put(site, ended, key, record)
+    record = {"kind": END, "rule": rule, "monitored": result.as_environment()}
+    record |= {"message": message, "ended": ended.isoformat()}
+    _put(site, ended, f"{result.invocation_id}-end", record)
 
 
 def _put(site: config.Site, instant: datetime, key: str, record: Mapping[str, Any]) -> None:

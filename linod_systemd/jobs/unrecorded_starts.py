@@ -11,18 +11,18 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 
-from linod_systemd import clock
 from linod_systemd.common import unit_names
-from linod_systemd.jobs import record_end, service_result
+from linod_systemd.jobs import record_end, rows, service_result
+from linod_systemd.jobs.service_result import StillRunning
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status
-from linod_systemd.systemd import boot, journal, journal_client
-from linod_systemd.systemd.journal_client import JournalAway
+from linod_systemd.systemd import boot, journal_client
+from linod_systemd.systemd.journal_client import JournalAway, LoggedStart
 
 logger = logging.getLogger("linod.starts")
 
-PATIENCE = timedelta(seconds=10)  # for a run that has just died, and for who records that
+NEWEST = timedelta(seconds=10)  # for a run that has just died, and for who records that
 MACHINE_DOWN = "it did not begin: the machine went down"
 
 
@@ -50,7 +50,7 @@ def _account(site: config.Site) -> datetime:
     """
     names = [rule.name for rule in rule_store.current().rules()]
     rules = {unit_names.service(site.unit_prefix, name): name for name in names}
-    until = datetime.now(UTC) - PATIENCE
+    until = datetime.now(UTC) - NEWEST
     for start in journal_client.starts_since(_accounted(site)):
         if start.instant > until:
             break
@@ -65,26 +65,24 @@ def _accounted(site: config.Site) -> datetime:
     return datetime.fromtimestamp(site.accounted_marker.stat().st_mtime, UTC)
 
 
-def _settle(site: config.Site, rule: str, start: journal.Start) -> bool:
+def _settle(site: config.Site, rule: str, start: LoggedStart) -> bool:
     """Whether this start has its row, or needs none; False: it is still going on."""
-    source = rule_store.current()
-    job = source.jobs().of_invocation(start.invocation_id).order_by("pk").last()
+    job = rule_store.current().jobs().of_invocation(start.invocation_id).order_by("pk").last()
     if job is not None and job.status not in (Status.LOST, Status.KILLED):
         return True  # of SIGTERM the process knows not whether it came by its timeout
-    monitored = service_result.last_known(site, rule, start.invocation_id)
-    if monitored is None:
+    result = service_result.last_known(site, rule, start.invocation_id)
+    if isinstance(result, StillRunning):
         return False
-    if monitored.get("MONITOR_SERVICE_RESULT") == "success" and job is None:
+    if result is not None and result.result == "success" and job is None:
         return True  # it was not due, as a timer that counts from its previous start does not know
     is_earlier = start.instant < boot.booted_at()
     if job is None:
         boot_id = "" if is_earlier else boot.boot_id()
-        job = record_end.never_begun(site, rule, start.invocation_id, start.instant, boot_id)
-    if monitored:
+        job = rows.never_begun(site, rule, start.invocation_id, start.instant, boot_id)
+    if result is not None:
         ended = start.instant if job.status == Status.LOST and job.end_datetime is None else None
-        record_end.record(site, rule, monitored, ended=ended)
+        record_end.by_systemd(site, rule, result, ended=ended)
     elif job.end_datetime is None:
         reason = MACHINE_DOWN if is_earlier else "it did not begin: its process is gone"
-        source.finish(job, status=Status.LOST, reason=reason, ended=clock.to_database(start.instant))
-        logger.error("%s: job #%s is lost: %s", rule, job.pk, reason)
+        record_end.as_lost(job, reason, ended=start.instant)
     return True

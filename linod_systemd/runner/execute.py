@@ -13,7 +13,7 @@ from django.db import IntegrityError, close_old_connections
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.jobs import reconcile, rows, running, skipped
+from linod_systemd.jobs import reconcile, record_end, rows, running, skipped
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.jobs.running import Claimed
 from linod_systemd.procedures import LogLevels
@@ -155,6 +155,15 @@ def run_by_hand(site: config.Site, name: str, ar: Any = None, logger: logging.Lo
     return run.job
 
 
+def _drain(site: config.Site, job: Job) -> None:
+    """Have the database take the row that the spool keeps, if it is back already."""
+    try:
+        reconcile.drain(site)
+    except DatabaseAway as error:
+        kept = f"{rows.label(job)} is kept in {site.spool_directory}"
+        logger.warning("%s: %s: %s", job.rule_name, kept, error)
+
+
 class SlotTaken(Exception):
     """Another host, or another process of this one, has just begun to run this slot."""
 
@@ -235,5 +244,6 @@ def _run(
         report("%s: %s ended: %s%s after %.2f s", name, rows.label(job), outcome.status, reason, took)
         if outcome.details:
             logger.error("%s", outcome.details)
-        rows.end(site, run, outcome, captured.text(), judge=is_last)
+        if not record_end.by_runner(site, run, outcome, captured.text(), judge=is_last):
+            _drain(site, job)
     return outcome

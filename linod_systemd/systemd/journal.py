@@ -1,18 +1,20 @@
-"""journald, by systemd-python: records with the fields of a job, and what this process may read of units.
+"""journald, by systemd-python: send records with the fields of a job, and answer questions about a site.
 
-Only fields that journald itself adds are believed, as every user can log an INVOCATION_ID= of another. In
-each function, ``units`` matches the services that are told of; None: all.
+Only fields that journald itself adds are believed, as every user can log an INVOCATION_ID= of another.
+The questions are one table, ``QUESTIONS``. :func:`answer` answers them in the process that asks, where it may
+read the journal, and in the service that answers for a site (journal_server.py).
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from systemd import journal
 
@@ -27,7 +29,9 @@ PROCESS_EXIT = "98e322203f7a4ed290d09fe03c09fe15"
 FAILED_RESULT = "d9b373ed55a64feb8242e02dbe79a49c"
 SUCCESS = "7ad2d189f7e94e70a38c781354912448"
 
-Units = re.Pattern[str] | None
+INVOCATION_ID = re.compile("[0-9a-f]{32}")
+
+Services = re.Pattern[str]  # of their names
 
 
 class Handler(logging.Handler):
@@ -77,26 +81,50 @@ def follow(site: str, user: int, invocation_id: str) -> Iterator[Line | None]:
 
 
 @dataclass(frozen=True)
-class Start:
-    """PID 1 began to start a unit."""
+class Asker:
+    """The site that asks, with the number of its user; ``services``: only these are told of; None: all."""
 
-    unit: str
-    invocation_id: str
-    instant: datetime
+    site: str
+    user: int
+    services: Services | None = None
 
 
-def text_of_invocation(site: str, user: int, invocation_id: str, since: datetime | None, units: Units) -> str:
+def services_of(site: str) -> Services:
+    """Return the pattern of the names of a site's services: no escaped name of a rule has a dash."""
+    prefix = "linod-" if site == "default" else f"linod-{site}-"
+    rule = r"[A-Za-z0-9:_.\\]+"
+    return re.compile(
+        rf"{prefix}{rule}\.service|linod-supervisor@{site}\.service|linod-(failure|ended)-{site}@.*"
+    )
+
+
+def answer(asker: Asker, question: Mapping[str, Any]) -> Any:
+    """Return the answer to a question, a JSON value.
+
+    Example: ``{"about": "job", "job": 7}`` gives the last lines that job #7 logged.
+
+    :raises KeyError: for a question that lacks something.
+    :raises TypeError, ValueError: for a question that cannot be understood.
+    """
+    about = question["about"]
+    if about not in QUESTIONS:
+        raise ValueError(f"nothing is known about {about!r:.40}")
+    return QUESTIONS[about](asker, question)
+
+
+def _invocation(asker: Asker, question: Mapping[str, Any]) -> str:
     """The last lines that the processes of this invocation of a unit logged, and PID 1 about it.
 
-    :param user: the number of the site's user.
-    :param since: leave out what is older (aware).
+    ``since``: ISO 8601, aware; leave out what is older.
     """
+    invocation_id = _invocation_id(question)
+    since = question["since"] and datetime.fromisoformat(question["since"])
     with closing(journal.Reader()) as reader:
-        _match_processes(reader, site, user, invocation_id)
+        _match_processes(reader, asker.site, asker.user, invocation_id)
         reader.add_disjunction()
         reader.add_match(INVOCATION_ID=invocation_id)
         reader.add_match(_PID=1)
-        return _text(reader, since, units)
+        return _text(reader, since, asker.services)
 
 
 def _match_processes(reader: journal.Reader, site: str, user: int, invocation_id: str) -> None:
@@ -107,44 +135,49 @@ def _match_processes(reader: journal.Reader, site: str, user: int, invocation_id
     reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id)
 
 
-def printed_of_invocation(invocation_id: str, units: Units) -> str:
-    """The last lines that its processes printed: by stdout and stderr, and no records."""
+def _printed(asker: Asker, question: Mapping[str, Any]) -> str:
+    """The last lines that the processes of an invocation printed: by stdout and stderr, and no records."""
     with closing(journal.Reader()) as reader:
-        reader.add_match(_SYSTEMD_INVOCATION_ID=invocation_id, _TRANSPORT="stdout")
-        return _text(reader, None, units)
+        reader.add_match(_SYSTEMD_INVOCATION_ID=_invocation_id(question), _TRANSPORT="stdout")
+        return _text(reader, None, asker.services)
 
 
-def text_of_job(site: str, job: int, user: int) -> str:
-    """The last lines that a job logged which systemd did not start, by processes of this user."""
+def _job(asker: Asker, question: Mapping[str, Any]) -> str:
+    """The last lines that a job logged which systemd did not start, by processes of the site's user."""
     with closing(journal.Reader()) as reader:
-        reader.add_match(LINOD_SITE=site, LINOD_JOB=str(job), _UID=user)
+        reader.add_match(LINOD_SITE=asker.site, LINOD_JOB=str(int(question["job"])), _UID=asker.user)
         return _text(reader, None, None)
 
 
-def starts_since(instant: datetime, units: Units) -> list[Start]:
-    """The first starts of services after an instant (aware), oldest first; ``MOST_STARTS`` at most."""
+def _starts(asker: Asker, question: Mapping[str, Any]) -> list[list[str]]:
+    """The first starts of the site's services after ``since``, oldest first; ``MOST_STARTS`` at most.
+
+    Shape: ``[unit, invocation id, instant (ISO 8601, UTC)]``.
+    """
+    since = datetime.fromisoformat(question["since"])
+    ours = services_of(asker.site)
     with closing(journal.Reader()) as reader:
         reader.add_match(_PID=1, MESSAGE_ID=STARTING)
-        reader.seek_realtime(instant)
-        return list(islice(_starts(reader, instant, units), MOST_STARTS))
+        reader.seek_realtime(since)
+        return list(islice(_started(reader, since, ours), MOST_STARTS))
 
 
-def _starts(reader: journal.Reader, instant: datetime, units: Units) -> Iterator[Start]:
+def _started(reader: journal.Reader, since: datetime, ours: Services) -> Iterator[list[str]]:
     for entry in reader:
         at = entry["__REALTIME_TIMESTAMP"]
-        if at > instant and "INVOCATION_ID" in entry and _is_told(entry, units):
-            yield Start(str(entry["UNIT"]), str(entry["INVOCATION_ID"]), at)
+        if at > since and "INVOCATION_ID" in entry and _is_told(entry, ours):
+            yield [str(entry["UNIT"]), str(entry["INVOCATION_ID"]), at.isoformat()]
 
 
-def end_of_invocation(invocation_id: str, units: Units) -> dict[str, str]:
+def _end(asker: Asker, question: Mapping[str, Any]) -> dict[str, str]:
     """What PID 1 said of the end of an invocation, as far as it did: UNIT_RESULT, EXIT_CODE, EXIT_STATUS."""
     found: dict[str, str] = {}
     with closing(journal.Reader()) as reader:
-        reader.add_match(_PID=1, INVOCATION_ID=invocation_id)
+        reader.add_match(_PID=1, INVOCATION_ID=_invocation_id(question))
         for kind in (PROCESS_EXIT, FAILED_RESULT, SUCCESS):
             reader.add_match(MESSAGE_ID=kind)  # of one field, any of these
         for entry in reader:
-            if not _is_told(entry, units):
+            if not _is_told(entry, asker.services):
                 continue
             if entry["MESSAGE_ID"].hex == SUCCESS:
                 found["UNIT_RESULT"] = "success"
@@ -154,28 +187,44 @@ def end_of_invocation(invocation_id: str, units: Units) -> dict[str, str]:
     return found
 
 
-def _is_told(entry: dict[str, object], units: Units) -> bool:
-    if units is None:
+QUESTIONS: dict[str, Callable[[Asker, Mapping[str, Any]], Any]] = {
+    "invocation": _invocation,
+    "printed": _printed,
+    "job": _job,
+    "starts": _starts,
+    "end": _end,
+}
+
+
+def _invocation_id(question: Mapping[str, Any]) -> str:
+    value = str(question["invocation_id"])
+    if not INVOCATION_ID.fullmatch(value):
+        raise ValueError("invocation_id must be 32 hexadecimal digits")
+    return value
+
+
+def _is_told(entry: dict[str, object], services: Services | None) -> bool:
+    if services is None:
         return True
     if entry.get("_PID") != 1 and "_SYSTEMD_UNIT" not in entry:
         return "LINOD_INVOCATION" in entry  # matched with its user
     unit = str(entry.get("UNIT" if entry.get("_PID") == 1 else "_SYSTEMD_UNIT", ""))
-    return units.fullmatch(unit) is not None
+    return services.fullmatch(unit) is not None
 
 
-def _text(reader: journal.Reader, since: datetime | None, units: Units) -> str:
+def _text(reader: journal.Reader, since: datetime | None, services: Services | None) -> str:
     reader.seek_tail()
-    newest_first = list(_backwards(reader, since, units))
+    newest_first = list(_backwards(reader, since, services))
     return "\n".join(newest_first[::-1])
 
 
-def _backwards(reader: journal.Reader, since: datetime | None, units: Units) -> Iterator[str]:
+def _backwards(reader: journal.Reader, since: datetime | None, services: Services | None) -> Iterator[str]:
     room = MOST_CHARACTERS
     for _ in range(MOST_LINES):
         entry = reader.get_previous()
         if not entry or (since is not None and entry["__REALTIME_TIMESTAMP"] < since):
             return
-        if not _is_told(entry, units):
+        if not _is_told(entry, services):
             continue
         line = _message(entry)
         room -= len(line)

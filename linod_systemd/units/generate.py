@@ -22,7 +22,7 @@ from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config, trust
 from linod_systemd.sites.requests import Taken
-from linod_systemd.systemd import systemctl
+from linod_systemd.systemd import analyze, systemctl
 from linod_systemd.units import apply, locks, plan, read_as_user, render, sources, wanted
 from linod_systemd.units.compute_timers import Reckoned
 from linod_systemd.units.plan import Plan
@@ -223,7 +223,7 @@ def _drop_what_systemd_refuses(run: Run, units: SiteUnits, installed: plan.Insta
     :raises SystemdError: where something else of the site is not taken.
     """
     while todo := plan.compute(units.files, installed, [units.site.name]).write:
-        complaints = systemctl.verify(todo, run.directory, per_user=run.per_user)
+        complaints = analyze.verify(todo, run.directory, per_user=run.per_user)
         if complaints is None:
             _complain("not verified, systemd-analyze is not installed")
         if not complaints:

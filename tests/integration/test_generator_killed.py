@@ -18,7 +18,7 @@ import pytest
 
 from linod_systemd.rules import rules_file
 from linod_systemd.rules.rule import Rule
-from linod_systemd.systemd import systemctl
+from linod_systemd.systemd import analyze
 from linod_systemd.units import apply, locks
 
 # The system calls by which a process changes a disk (openat(2) makes a file; each is followed by a write).
@@ -96,7 +96,7 @@ def test_killed_at_each_system_call_that_writes(folder: Path, stride: int) -> No
         assert code == -signal.SIGKILL, (calls[at], number)
         _assert_whole(folder, old, new)
         if at % 10 == 0:
-            assert systemctl.verify(_raw(folder), units) == []
+            assert analyze.verify(_raw(folder), units) == []
         assert generate(to_new).returncode == 0
         assert texts(folder) == new
         assert list(units.rglob(".*")) == []

@@ -14,6 +14,7 @@ from django.db import DataError, connection
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.jobs import reconcile, rows, spool
+from linod_systemd.jobs.service_result import ServiceResult
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.runner import execute
@@ -125,7 +126,7 @@ def test_end_of_a_run_that_began_before_the_database_went(site: config.Site) -> 
     rule = JobRule.objects.get(name="spooled_works")
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), host="x")
     job.status, job.end_datetime, job.message = "success", clock.now(), "all of it"
-    rows._put(site, job)
+    rows.spool_row(site, job)
     assert reconcile.drain(site) == 1
     job.refresh_from_db()
     assert (job.status, job.message, Job.objects.count()) == ("success", "all of it", 1)
@@ -171,7 +172,9 @@ def test_ends_come_after_their_rows_and_make_up_for_a_missing_one(site: config.S
         "SECRET": "not to be kept",
     }
     for _ in range(2):  # the second time, nothing happens
-        spool.put_end(site, "spooled_works", monitored, "the last line", clock.utc_now())
+        spool.put_end(
+            site, "spooled_works", ServiceResult.from_environment(monitored), "the last line", clock.utc_now()
+        )
         assert "SECRET" not in spool.waiting(site)[0].read_text()
         reconcile.drain(site)
     job = Job.objects.get()
@@ -193,7 +196,7 @@ def test_an_end_in_the_spool_is_written_before_a_row_is_taken_for_left(site: con
     here = {"host": host.host_name(), "boot_id": boot.boot_id()}
     job = Job.objects.create(rule=rule, rule_name=rule.name, start_datetime=clock.now(), **here)
     job.status, job.end_datetime = "success", clock.now()
-    rows._put(site, job)
+    rows.spool_row(site, job)
     assert reconcile.reconcile(site)
     job.refresh_from_db()
     assert (job.status, job.reason) == ("success", "")

@@ -39,7 +39,7 @@ KINDS: list[dict[str, Any]] = [
 STEPS = """
 import contextlib, io, json, sys, time
 from linod_systemd.rules import rules_file
-from linod_systemd.systemd import systemctl
+from linod_systemd.systemd import analyze
 from linod_systemd.units import apply, generate, read_as_user, wanted
 spent = {}
 def timed(module, name):
@@ -51,7 +51,7 @@ def timed(module, name):
         finally:
             spent[name] = spent.get(name, 0) + time.monotonic() - began
     setattr(module, name, outer)
-steps = [(read_as_user, "reckoned"), (rules_file, "parse"), (wanted, "of_site"), (systemctl, "verify")]
+steps = [(read_as_user, "reckoned"), (rules_file, "parse"), (wanted, "of_site"), (analyze, "verify")]
 for module, name in (*steps, (apply, "apply")):
     timed(module, name)
 timed(generate, "generate")
