@@ -8,7 +8,6 @@ from typing import Any
 from linod_systemd import clock
 from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure, Procedures
-from linod_systemd.sites import config
 from linod_systemd.store import code_values
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.job import Job
@@ -18,7 +17,7 @@ from linod_systemd.store.rule_store import Run, StoredRule
 
 class DjangoStore(JobStore):
     def rules(self) -> list[StoredRule]:
-        site = config.this_site().name
+        site = self.site.name
         return [row.stored(site) for row in JobRule.objects.all()]
 
     def rule(self, name: str) -> StoredRule | None:

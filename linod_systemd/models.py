@@ -20,8 +20,7 @@ from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceE
 from linod_systemd.rules import ordering
 from linod_systemd.rules.rule import Rule
 from linod_systemd.rules.validate import check_rule
-from linod_systemd.sites import config
-from linod_systemd.store import export
+from linod_systemd.store import export, rule_store
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.job import Job
 from linod_systemd.store.pause import Pause
@@ -204,7 +203,7 @@ class JobRule(models.Model):
 
         return StoredRule(
             rule=self.as_rule(),
-            site=site or config.this_site().name,
+            site=site or rule_store.current().site.name,
             timezone=settings.TIME_ZONE,
             find=find,
             row=self,
@@ -226,7 +225,7 @@ class JobRule(models.Model):
         """
         from linod_systemd.runner import execute  # which asks the store, and that asks for rows of this
 
-        return execute.run_by_hand(config.this_site(), self.name, ar, lgr)
+        return execute.run_by_hand(rule_store.current().site, self.name, ar, lgr)
 
     def clean(self) -> None:
         """Judge the rule when it is saved by a person.

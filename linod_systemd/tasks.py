@@ -172,6 +172,5 @@ def _in_words(found: Iterable[tuple[str, list[str]]]) -> tuple[str, ...]:
 
 def _run_here(start: Start) -> None:
     from linod_systemd.runner import execute
-    from linod_systemd.sites import config
 
-    execute.execute(config.this_site(), start.rule.name, elapsed=start.by.rang)
+    execute.execute(rule_store.current().site, start.rule.name, elapsed=start.by.rang)

@@ -9,7 +9,7 @@ from linod_systemd import clock
 from linod_systemd.cli.output import say
 from linod_systemd.jobs import running
 from linod_systemd.sites import config
-from linod_systemd.store import pause, pausing, rule_store
+from linod_systemd.store import pause, rule_store
 from linod_systemd.store.lookup import find_rule
 from linod_systemd.store.next_due import local, next_run, site_time
 
@@ -28,7 +28,8 @@ def pause_rule(site: config.Site, options: argparse.Namespace) -> int:
     """:raises PauseError: for an end that is past."""
     rule = find_rule(options.rule) if options.rule else None
     until = _end(options.until, options.duration)
-    pausing.begin(rule.name if rule else pause.WHOLE_SITE, until, options.note, config.user_name())
+    paused = rule.name if rule else pause.WHOLE_SITE
+    rule_store.current().pause(paused, until, options.note, config.user_name())
     name = rule.name if rule else f"site {site.name}"
     again = config.command(site.name, "resume", *([rule.name] if rule else []))
     say(f"{name}: paused until {local(until)}; earlier: {again}")
@@ -44,7 +45,7 @@ def _end(until: datetime | None, duration: timedelta | None) -> datetime:
 def resume(site: config.Site, options: argparse.Namespace) -> int:
     rule = find_rule(options.rule) if options.rule else None
     name = rule.name if rule else f"site {site.name}"
-    if not pausing.end(rule.name if rule else pause.WHOLE_SITE):
+    if not rule_store.current().resume(rule.name if rule else pause.WHOLE_SITE):
         say(f"{name}: was not paused")
         return 0
     due = next_run(rule) if rule else None

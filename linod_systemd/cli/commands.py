@@ -47,6 +47,7 @@ def calendar(site: config.Site, options: Options) -> int:
 
 def _entries() -> Iterator[Entry]:
     now = clock.utc_now()
+    paused = rule_store.current().pauses(now)
     for stored in rule_store.current().rules():
         if stored.rule.cancelled:
             continue
@@ -55,7 +56,7 @@ def _entries() -> Iterator[Entry]:
         except RecurrenceError as error:  # a row that nobody judged when it was saved
             print(f"linod: rule {stored.name!r}: {error}: correct the rule in the admin", file=sys.stderr)
             continue
-        yield calendar_page.entry(stored.rule, recurrence, pause.until(stored.name, now), now)
+        yield calendar_page.entry(stored.rule, recurrence, pause.end_of(stored.name, paused), now)
 
 
 def setup(site: config.Site, options: Options) -> int:

@@ -36,7 +36,7 @@ def judge(job: Job, *, retries: bool = False) -> None:
         _tell(job, "the rule goes on", _goes_on(failures, limit), is_final=False)
         return
     source.cancel(job.rule_name, CancelledBy.FAILURE)
-    remedy = way_back(config.this_site(), job.rule_name)
+    remedy = way_back(source.site, job.rule_name)
     logger.error("%s: cancelled after job #%s (%s). %s", job.rule_name, job.pk, job.status, remedy)
     _tell(job, "the rule is cancelled", remedy, is_final=True)
 

@@ -92,7 +92,7 @@ def of_site(site: config.Site) -> SiteHealth:
     :raises LinodError: where systemd does not answer in time.
     """
     now = clock.utc_now()
-    pauses = list(Pause.objects.at(now))
+    pauses = rule_store.current().pauses(now)
     rules = [of(rule, now, pauses) for rule in rule_store.current().rules()]
     due = {
         one.rule.name: one.next_due
@@ -106,12 +106,12 @@ def of_site(site: config.Site) -> SiteHealth:
 def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -> Health:
     """How a rule is now (aware).
 
-    :param pauses: those that hold now, by their end, where they are known.
+    :param pauses: those that hold now, where they are known.
     """
     jobs = rule_store.current().jobs(rule.name).defer("message")  # which may be long, and of each rule
     last = jobs.started().first()
     success = jobs.filter(status=Status.SUCCESS).first()
-    held = _pause_of(rule.name, pauses) if pauses is not None else pause.holding(rule.name, now)
+    held = pause.last_of(rule.name, rule_store.current().pauses(now) if pauses is None else pauses)
     paused = None if held is None else clock.from_database(held.until)
     impossible, next_due, overdue = "", None, None
     try:
@@ -134,11 +134,6 @@ def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -
         None if held is None or paused is None else f"paused until {local(paused)}{held.remark}",
         rule_store.current().differences(rule),
     )
-
-
-def _pause_of(rule: str, pauses: Sequence[Pause]) -> Pause | None:
-    held = [one for one in pauses if one.rule_name in (rule, pause.WHOLE_SITE)]
-    return held[-1] if held else None
 
 
 def _silent_since(rule: StoredRule, last_success: datetime | None, now: datetime) -> datetime | None:
@@ -164,4 +159,4 @@ def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> date
     latest = jobs.last_slot()
     if latest is not None and latest >= slot:
         return None
-    return None if Pause.objects.of(rule.name).overlapping(slot, now).exists() else slot
+    return slot if pause.last_of(rule.name, rule_store.current().pauses(slot, now)) is None else None

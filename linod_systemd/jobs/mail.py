@@ -56,7 +56,7 @@ def tell_failure(job: Job, consequence: str, remedy: str, *, is_final: bool) -> 
     subject = f"{job.rule_name} {job.status} on {job.host}: {consequence}"
     last = "\n".join(f"  {line}" for line in visible(job.message).splitlines()[-LAST_LINES:])
     text = [
-        f"The rule {job.rule_name} of site {config.this_site().name}, started at "
+        f"The rule {job.rule_name} of site {rule_store.current().site.name}, started at "
         f"{local(clock.from_database(job.start_datetime))}, ended as {job.status}: {job.reason}",
         f"What it said last:\n{last}" if last else "It has said nothing.",
         f"What follows: {consequence}. {remedy}",
@@ -71,7 +71,7 @@ def tell_recovery(job: Job) -> None:
     told = _last_told(job.rule_name)
     if told is None or told.status not in BAD_ENDS:
         return
-    site = config.this_site().name
+    site = rule_store.current().site.name
     jobs = config.command(site, "jobs", job.rule_name)
     subject = f"{job.rule_name} has recovered on {job.host}"
     text = (
@@ -100,7 +100,7 @@ def _note(job: Job, what: str) -> None:
 
 
 def _commands(job: Job) -> str:
-    site = config.this_site().name
+    site = rule_store.current().site.name
     commands = [config.command(site, "show", str(job.pk)), config.command(site, "jobs", job.rule_name)]
     if job.invocation_id:
         commands.append(f"journalctl _SYSTEMD_INVOCATION_ID={job.invocation_id}")

@@ -71,7 +71,9 @@ def _open(site: config.Site, rule: str) -> int:
 
 def remedy() -> str:
     """What to do where a rule is running already."""
-    return f"wait for its end: {config.command(config.this_site().name, 'jobs', '--status', 'running')}"
+    return (
+        f"wait for its end: {config.command(rule_store.current().site.name, 'jobs', '--status', 'running')}"
+    )
 
 
 def error_for(rule: str) -> AlreadyRunning:

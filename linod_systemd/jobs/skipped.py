@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
-from django.apps import apps
 from django.db import transaction
 
 from linod_systemd import clock
@@ -122,9 +121,7 @@ def _covered(rule: StoredRule, settling: timedelta) -> datetime | None:
 
 def _with_pauses(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> Iterator[Cause]:
     """The causes, cut where the rule or the site was paused."""
-    pauses = list(
-        apps.get_model("linod_systemd", "Pause").objects.of(rule.name).overlapping(since, causes[-1].until)
-    )
+    pauses = [one for one in rule_store.current().pauses(since, causes[-1].until) if one.holds(rule.name)]
     for cause in causes:
         while pauses and clock.from_database(pauses[0].since) <= cause.until:
             pause = pauses.pop(0)

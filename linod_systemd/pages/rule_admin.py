@@ -26,8 +26,9 @@ from linod_systemd.pages.preview import context
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
 from linod_systemd.sites import config
-from linod_systemd.store import next_due, pause, pausing, rule_store
+from linod_systemd.store import next_due, pause, rule_store
 from linod_systemd.store.choices import CancelledBy
+from linod_systemd.store.pausing import PauseError
 from linod_systemd.systemd.unit_health import Trouble
 from linod_systemd.tasks import Tasks
 
@@ -110,7 +111,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
         found = health.of(rule.stored(), clock.utc_now())
         state = "run requested" if found.state == "live" and rule.requested_at else found.state
         edits = f"; edited: {'; '.join(found.edits)}" if found.edits else ""
-        back = f". {found.remedy(config.this_site())}" if rule.cancelled and found.trouble else ""
+        back = f". {found.remedy(rule_store.current().site)}" if rule.cancelled and found.trouble else ""
         return f"{state}{edits}{back}".removesuffix(".")
 
     @admin.display(description="next time")
@@ -178,22 +179,23 @@ class JobRuleAdmin(JobRuleModelAdmin):
         end, note = clock.from_database(until), form.cleaned_data["note"]
 
         def begin(name: str) -> bool:
-            pausing.begin(name, end, note, request.user.get_username())
+            rule_store.current().pause(name, end, note, request.user.get_username())
             return True
 
         said = f"paused until {local_time(end)}" + (f": {note}" if note else "")
         try:
             count = self._do(request, rules, begin, said)
-        except pausing.PauseError as error:
+        except PauseError as error:
             messages.error(request, str(error))
             return
         messages.success(request, f"{_rules(count)} paused until {local_time(end)}.")
 
     @admin.action(description="Resume", permissions=["pause"])
     def resume(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = self._do(request, rules, pausing.end, "resumed")
-        whole = pause.holding(pause.WHOLE_SITE, clock.utc_now())
-        end = config.command(config.this_site().name, "resume")
+        count = self._do(request, rules, rule_store.current().resume, "resumed")
+        source = rule_store.current()
+        whole = pause.last_of(pause.WHOLE_SITE, source.pauses(clock.utc_now()))
+        end = config.command(source.site.name, "resume")
         still = f". The whole site is paused; to end that: {end}" if whole else ""
         _tell(request, count, f"{_rules(count)} resumed: timers start them{still}.", f"were paused{still}")
 
@@ -250,7 +252,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 def unit_troubles() -> list[Trouble]:
     """What is wrong with the units of this site, as `linod status` says it; no rule's own trouble."""
     try:
-        return health.of_site(config.this_site()).unit_troubles
+        return health.of_site(rule_store.current().site).unit_troubles
     except LinodError as error:  # a web process may be kept from asking systemd
         return [Trouble(f"how its units are is not known here: {error.message}", error.remedy)]
 

@@ -9,8 +9,7 @@ from linod_systemd import app_settings, clock
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules import slot
 from linod_systemd.rules.slot import Decision, Past
-from linod_systemd.store import rule_store
-from linod_systemd.store.pause import Pause
+from linod_systemd.store import pause, rule_store
 from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import invocation
 from linod_systemd.systemd.invocation import Invocation
@@ -45,8 +44,9 @@ class Start:
         """What the database knows of that slot."""
         if not self.rule.is_stored or self.due is None:
             return Past()
-        jobs, name = rule_store.current().jobs(), self.rule.name
-        paused = Pause.objects.of(name).overlapping(self.due, self.by.rang or self.due).last()
+        source, name = rule_store.current(), self.rule.name
+        jobs = source.jobs()
+        paused = pause.last_of(name, source.pauses(self.due, self.by.rang))
         busy = jobs.under_way(name, clock.to_database(self.due)).first()
         return Past(
             live_since=self.rule.live_since,

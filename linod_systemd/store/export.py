@@ -52,7 +52,7 @@ def export(site: config.Site | None = None) -> bool:
 
     :raises ConfigurationError: where the state folder cannot be written.
     """
-    site = site or config.this_site()
+    site = site or rule_store.current().site
     config.ensure_directories(site)
     try:
         # The lock is taken before the rules are read, or an older reading could overwrite a newer one.
@@ -75,12 +75,11 @@ def export(site: config.Site | None = None) -> bool:
 
 def wanted_text(site: config.Site) -> str:
     """The rules.json that the store asks for."""
-    paused = pause.current(clock.utc_now())
     rules = []
     source = rule_store.current()
+    paused = source.pauses(clock.utc_now())
     for stored in source.rules():
-        ends = [paused[key] for key in (stored.name, pause.WHOLE_SITE) if key in paused]
-        rules.append(replace(stored.rule, paused_until=max(ends, default=None)))
+        rules.append(replace(stored.rule, paused_until=pause.end_of(stored.name, paused)))
     return rules_file.dump(site.name, source.timezone, rules)
 
 
@@ -98,7 +97,7 @@ def ask_on_commit(rule: str, *, wanted: bool, using: str | None = None) -> None:
 
 def _ask_for_run(rule: str) -> None:
     """What is committed stays: where it cannot be asked for, that is told, and the supervisor asks again."""
-    site = config.this_site()
+    site = rule_store.current().site
     try:
         requests.ask_for_run(site, rule)
     except OSError as error:
@@ -107,6 +106,6 @@ def _ask_for_run(rule: str) -> None:
 
 def _withdraw_run(rule: str) -> None:
     try:
-        requests.withdraw_run(config.this_site(), rule)
+        requests.withdraw_run(rule_store.current().site, rule)
     except OSError as error:
         logger.error("%s: what was asked for cannot be taken back: %s", rule, error)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
 from linod_systemd.common.logfile import FORMAT
 from linod_systemd.procedures import Procedure, Procedures
+from linod_systemd.sites import config
+from linod_systemd.store import pausing
 from linod_systemd.store.job import Job, JobQuerySet
+from linod_systemd.store.pause import Pause
 from linod_systemd.store.request import Request
 from linod_systemd.store.rule_store import RuleStore, Run, StoredRule
 
@@ -19,6 +24,10 @@ class JobStore:
     """To be inherited by a store of rules; what it says here is for a site that has nothing to say."""
 
     note = ""
+
+    @functools.cached_property
+    def site(self) -> config.Site:
+        return config.this_site()
 
     @property
     def timezone(self) -> str:
@@ -42,6 +51,15 @@ class JobStore:
 
     def take_code(self, name: str) -> list[str]:
         return []
+
+    def pause(self, rule: str, until: datetime, note: str = "", by: str = "") -> None:
+        pausing.begin(rule, until, note, by)
+
+    def resume(self, rule: str) -> bool:
+        return pausing.end(rule)
+
+    def pauses(self, since: datetime, until: datetime | None = None) -> list[Pause]:
+        return list(Pause.objects.overlapping(since, until or since))
 
     def procedure(self, rule: StoredRule) -> Procedure | None:
         return Procedures.get(rule.rule.procedure)

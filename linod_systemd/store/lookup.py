@@ -14,11 +14,10 @@ def find_rule(name: str) -> StoredRule:
 
     :raises NoSuchRule: with the nearest names.
     """
-    rule = rule_store.current().rule(name)
+    source = rule_store.current()
+    rule = source.rule(name)
     if rule is None:
-        raise no_such_rule(
-            name, [other.name for other in rule_store.current().rules()], config.this_site().rule_commands()
-        )
+        raise no_such_rule(name, [other.name for other in source.rules()], source.site.rule_commands())
     return rule
 
 

@@ -19,7 +19,12 @@ def next_run(rule: StoredRule) -> datetime | None:
 
     :raises RecurrenceError: where the rule holds an impossible recurrence.
     """
-    return None if rule.rule.cancelled else next_after(rule, pause.until(rule.name, clock.utc_now()))
+    return None if rule.rule.cancelled else next_after(rule, paused_until(rule))
+
+
+def paused_until(rule: StoredRule) -> datetime | None:
+    """Return until when the rule is paused now (UTC), by itself or with the site; None: it is not."""
+    return pause.end_of(rule.name, rule_store.current().pauses(clock.utc_now()))
 
 
 def next_after(rule: StoredRule, paused: datetime | None) -> datetime | None:
@@ -44,7 +49,7 @@ def in_words(rule: StoredRule) -> str:
     except RecurrenceError as error:
         return f"impossible: {error}"
     if due is not None:
-        paused = pause.until(rule.name, clock.utc_now())
+        paused = paused_until(rule)
         until = f"paused until {local(paused)}, " if paused else ""
         return f"{until}next run at: {local(due)}"
     return "never due" if rule.rule.every_unit == "never" else "ended"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -13,17 +14,8 @@ WHOLE_SITE = ""  # in the place of a rule's name
 
 
 class PauseQuerySet(models.QuerySet["Pause"]):
-    def of(self, rule: str) -> PauseQuerySet:
-        """Those of the rule of this name, and of the whole site."""
-        return self.filter(rule_name__in=(rule, WHOLE_SITE))
-
-    def at(self, instant: datetime) -> PauseQuerySet:
-        """Those that hold at an instant (aware): from their beginning on, and no more at their end."""
-        moment = clock.to_database(instant)
-        return self.filter(since__lte=moment, until__gt=moment)
-
     def overlapping(self, since: datetime, until: datetime) -> PauseQuerySet:
-        """Those that hold at some time between two instants (aware)."""
+        """Those that hold at some time between two instants (aware); at its end a pause holds no more."""
         return self.filter(since__lte=clock.to_database(until), until__gt=clock.to_database(since))
 
 
@@ -59,20 +51,20 @@ class Pause(models.Model):
         said += [f"by {self.by}"] if self.by else []
         return f" ({'; '.join(said)})" if said else ""
 
-
-def holding(rule: str, now: datetime) -> Pause | None:
-    """The pause that holds a rule, by itself or with the site: the one that ends last."""
-    found: Pause | None = Pause.objects.of(rule).at(now).last()
-    return found
+    def holds(self, rule: str) -> bool:
+        """Whether the rule of this name is meant, by itself or with the whole site."""
+        return self.rule_name in (rule, WHOLE_SITE)
 
 
-def until(rule: str, now: datetime) -> datetime | None:
-    """Until when a rule is paused (UTC), by itself or with the site; None: it is not."""
-    last = holding(rule, now)
+def last_of(rule: str, pauses: Iterable[Pause]) -> Pause | None:
+    """Return the pause of a rule, by itself or with the site, that ends last; None: it is not paused.
+
+    :param pauses: those that hold at the instant in question, as RuleStore.pauses() gives them.
+    """
+    return max((one for one in pauses if one.holds(rule)), key=lambda one: one.until, default=None)
+
+
+def end_of(rule: str, pauses: Iterable[Pause]) -> datetime | None:
+    """Return until when a rule is paused (UTC), by itself or with the site; None: it is not."""
+    last = last_of(rule, pauses)
     return None if last is None else clock.from_database(last.until)
-
-
-def current(now: datetime) -> dict[str, datetime]:
-    """The pauses that hold now: name of the rule (or WHOLE_SITE) → end (UTC)."""
-    held = Pause.objects.at(now).values_list("rule_name", "until")  # by their end: the last one counts
-    return {rule: clock.from_database(end) for rule, end in held}

@@ -47,6 +47,7 @@ def begin(rule: str, until: datetime, note: str = "", by: str = "") -> None:
 def end(rule: str) -> bool:
     """End the pause of a rule (WHOLE_SITE: of all) now; whether there was one."""
     now = clock.utc_now()
-    ended = Pause.objects.at(now).filter(rule_name=rule).update(until=clock.to_database(now))
+    held = Pause.objects.overlapping(now, now).filter(rule_name=rule)
+    ended = held.update(until=clock.to_database(now))
     export.on_commit()
     return bool(ended)

@@ -17,10 +17,12 @@ from linod_systemd.errors import ConfigurationError
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules import jitter
 from linod_systemd.rules.rule import Rule
+from linod_systemd.sites.config import Site
 
 if TYPE_CHECKING:
     from linod_systemd.procedures import Procedure
     from linod_systemd.store.job import Job, JobQuerySet
+    from linod_systemd.store.pause import Pause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,11 @@ class RuleStore(Protocol):
     """
 
     @property
+    def site(self) -> Site:
+        """The site whose rules these are, as SITE.toml says when the store is first asked."""
+        ...
+
+    @property
     def timezone(self) -> str:
         """The zone in which rules are due that name none."""
         ...
@@ -156,6 +163,23 @@ class RuleStore(Protocol):
 
     def enable(self, name: str) -> bool:
         """Enable a cancelled rule; from now on, not for the past."""
+        ...
+
+    # Pauses: of a rule by its name, or of all by pause.WHOLE_SITE.
+
+    def pause(self, rule: str, until: datetime, note: str = "", by: str = "") -> None:
+        """Pause a rule until an instant (aware), in the place of a pause of it that holds.
+
+        :raises PauseError: where that is past, or later than systemd knows.
+        """
+        ...
+
+    def resume(self, rule: str) -> bool:
+        """End the pause of a rule now; whether there was one."""
+        ...
+
+    def pauses(self, since: datetime, until: datetime | None = None) -> list[Pause]:
+        """The pauses that hold at an instant, or at some time between two (aware), by their end."""
         ...
 
     # The runs.

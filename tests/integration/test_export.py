@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from linod_systemd.django_store import DjangoStore
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.models import JobRule
 from linod_systemd.sites import config, requests
-from linod_systemd.store import export
+from linod_systemd.store import export, rule_store
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.tasks import Tasks
 
@@ -108,6 +109,7 @@ def test_state_folder_that_cannot_be_written_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LINOD_ROOT", "/proc/nowhere")
+    monkeypatch.setattr(rule_store, "_current", DjangoStore())  # the other one knows its site by now
     with pytest.raises(ConfigurationError) as caught:
         export.export()
     assert "/proc/nowhere/var/lib/linod/default" in caught.value.message

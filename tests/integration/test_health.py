@@ -13,7 +13,7 @@ from linod_systemd.cli import status as status_command
 from linod_systemd.jobs import health
 from linod_systemd.models import Job, JobRule
 from linod_systemd.sites import config
-from linod_systemd.store import pausing
+from linod_systemd.store import rule_store
 from linod_systemd.store.choices import CancelledBy, Status, StopReason
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,7 +80,7 @@ def test_what_has_a_reason_is_not_overdue(rule: JobRule, how: str) -> None:
     elif how == "skipped":
         ran(rule, now(), Status.SKIPPED)
     elif how == "paused":
-        pausing.begin(rule.name, now() + timedelta(hours=1))
+        rule_store.current().pause(rule.name, now() + timedelta(hours=1))
     elif how == "cancelled":
         JobRule.objects.cancel(CancelledBy.PERSON)
     else:

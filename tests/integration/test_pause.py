@@ -13,7 +13,7 @@ from linod_systemd.models import Job, JobRule, Pause
 from linod_systemd.runner import execute
 from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
-from linod_systemd.store import export, pause, pausing
+from linod_systemd.store import export, pause, pausing, rule_store
 from linod_systemd.store.next_due import next_run
 from linod_systemd.systemd.invocation import Invocation
 from linod_systemd.tasks import Tasks
@@ -55,20 +55,20 @@ def exported() -> dict[str, str | None]:
 def test_rules_json_says_until_when(rule: JobRule) -> None:
     JobRule.objects.create(name="other", procedure="checkdata", start_date=date(2026, 1, 1))
     until = NOW + HOUR
-    pausing.begin(rule.name, until)
+    rule_store.current().pause(rule.name, until)
     assert exported() == {"minutes": until.isoformat(), "other": None}
-    pausing.begin(pause.WHOLE_SITE, until + HOUR)
+    rule_store.current().pause(pause.WHOLE_SITE, until + HOUR)
     assert exported() == dict.fromkeys(["minutes", "other"], (until + HOUR).isoformat())
-    assert pausing.end(pause.WHOLE_SITE)
+    assert rule_store.current().resume(pause.WHOLE_SITE)
     assert exported() == {"minutes": until.isoformat(), "other": None}
-    assert pausing.end(rule.name)
-    assert not pausing.end(rule.name)
+    assert rule_store.current().resume(rule.name)
+    assert not rule_store.current().resume(rule.name)
     assert exported() == {"minutes": None, "other": None}
 
 
 def test_end_that_is_past_is_refused(rule: JobRule) -> None:
     with pytest.raises(pausing.PauseError, match="is past"):
-        pausing.begin(rule.name, clock.utc_now() - MINUTE)
+        rule_store.current().pause(rule.name, clock.utc_now() - MINUTE)
     assert not Pause.objects.exists()
 
 
@@ -110,7 +110,7 @@ def test_what_a_pause_left_out_is_one_row(rule: JobRule) -> None:
 
 def test_status_and_the_daemon_in_the_foreground_know_it(rule: JobRule) -> None:
     until = NOW + HOUR
-    pausing.begin(rule.name, until)
+    rule_store.current().pause(rule.name, until)
     (line,) = Tasks().status()
     assert "paused until" in line
     due = next_run(rule.stored())
@@ -123,5 +123,5 @@ def test_status_and_the_daemon_in_the_foreground_know_it(rule: JobRule) -> None:
 def test_export_is_asked_for_by_a_pause(rule: JobRule) -> None:
     export.export()
     before = config.this_site().rules_file.read_text()
-    pausing.begin(pause.WHOLE_SITE, NOW + HOUR)
+    rule_store.current().pause(pause.WHOLE_SITE, NOW + HOUR)
     assert config.this_site().rules_file.read_text() != before

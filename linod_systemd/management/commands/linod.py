@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from argparse import Namespace
 
-        site = config.this_site()
+        site = rule_store.current().site
         parsed = Namespace(
             **{"json": False, "export": False, "verbose": False, "lines": True, **options}
         )  # bare: the lines of the status

@@ -7,7 +7,6 @@ from datetime import date
 from linod_systemd.clock import from_database, now
 from linod_systemd.procedures import Procedure
 from linod_systemd.rules.rule import Rule
-from linod_systemd.sites import config
 from linod_systemd.store import export
 from linod_systemd.store.job_store import JobStore
 from linod_systemd.store.rule_store import StoredRule
@@ -36,7 +35,7 @@ class ChoreStore(JobStore):
     def _stored(self, chore: Chore) -> StoredRule:
         return StoredRule(
             rule=_plain(chore),
-            site=config.this_site().name,
+            site=self.site.name,
             timezone=self.timezone,
             find=_find,
             row=chore,
