@@ -146,7 +146,7 @@ configure() {
     systemd-sysusers /etc/sysusers.d/linod.conf
     if [ ! -e /etc/linod/default.toml ] && ! compgen -G '/etc/linod/*.toml' >/dev/null; then
         put /etc/linod/default.toml <<END
-# The embedded demo site. Replace it by yours: README.md, "A site of your own".
+# The embedded demo site. Replace it by yours: docs/django.md.
 user = "linod"
 settings = "linod_systemd.demo.settings"
 python = "$VENV/bin/python"
@@ -219,7 +219,7 @@ do_install() {
     rm -rf $BEFORE
     say "linod-systemd $(linod --version | cut -d' ' -f2) is installed. See: systemctl list-timers 'linod-*'; linod status;" \
         "journalctl -u 'linod-*'"
-    say "For a site of your own (docs/own-site.md), in its venv:" \
+    say "For a site of your own (docs/django.md), in its venv:" \
         "pip install --find-links $WHEELS $WHEELS/linod_systemd-*.whl"
     linod update-sites || true # it has said why
 }

@@ -16,6 +16,7 @@ from linod_systemd import clock
 from linod_systemd.errors import RefusedRule
 from linod_systemd.jobs import skipped
 from linod_systemd.procedures import LogLevels
+from linod_systemd.recurrence.fields import NAMES
 from linod_systemd.recurrence.recurrence_set import UNITS, WEEKDAYS, RecurrenceError
 from linod_systemd.rules import ordering
 from linod_systemd.rules.rule import Rule
@@ -31,10 +32,8 @@ __all__ = ["Job", "JobRule", "Pause"]
 ROW_FIELDS = frozenset(field.name for field in fields(Rule)) - {"weekdays", "paused_until"}
 FIELD_OF = {"weekdays": WEEKDAYS[0]}  # seven fields of the row are one of the recurrence
 
-RECURRENCE_FIELDS = (
-    *("every_unit", "every", "start_date", "start_time", "end_date", "end_time", "max_events"),
-    *("positions", *WEEKDAYS, "timezone", "jitter", "run_after"),
-)
+# The columns that say when a rule is due: seven of them are the weekdays.
+DUE_COLUMNS = (*(name for name in NAMES if name != "weekdays"), *WEEKDAYS, "jitter", "run_after")
 
 
 class JobRuleQuerySet(models.QuerySet["JobRule"]):
@@ -44,7 +43,7 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         return self.filter(cancelled=False)
 
     def update(self, **values: Any) -> int:
-        if values.keys() & set(RECURRENCE_FIELDS):
+        if values.keys() & set(DUE_COLUMNS):
             values.setdefault("live_since", clock.now())  # the past must not fire it
         asked = list(self.values_list("name", flat=True)) if "requested_at" in values else []
         changed = super().update(**values)
@@ -276,4 +275,4 @@ class JobRule(models.Model):
         """Whether it was enabled, renamed or its recurrence edited, so that the past must not fire it."""
         if (before.cancelled and not self.cancelled) or before.name != self.name:
             return True
-        return any(getattr(before, name) != getattr(self, name) for name in RECURRENCE_FIELDS)
+        return any(getattr(before, name) != getattr(self, name) for name in DUE_COLUMNS)

@@ -5,18 +5,28 @@ The words are those of lino.modlib.linod (LINOD.txt): a procedure is a function 
 
 from __future__ import annotations
 
-import enum
 import inspect
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
 
 from linod_systemd.errors import LinodError, RefusedRule
+from linod_systemd.recurrence.fields import NAMES
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
+from linod_systemd.rules.log_levels import LogLevels
 from linod_systemd.rules.rule import Rule
 from linod_systemd.rules.validate import check_rule
+
+__all__ = [
+    "LogLevels",
+    "Procedure",
+    "ProcedureError",
+    "Procedures",
+    "background_task",
+    "schedule_daily",
+    "schedule_often",
+]
 
 LONG_AGO = timedelta(days=4000)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -24,21 +34,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 class ProcedureError(LinodError):
     """A procedure that cannot be registered; found when the site starts."""
-
-
-class LogLevels(enum.StrEnum):
-    """The log levels of the logging module."""
-
-    NOTSET = "NOTSET"
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-    CRITICAL = "CRITICAL"
-
-    @property
-    def level(self) -> int:
-        return int(getattr(logging, self.value))
 
 
 @dataclass(frozen=True)
@@ -156,8 +151,9 @@ class Registry:
             raise AttributeError(f"no procedure is named {name!r}") from None
 
 
+OF_THEIR_OWN = ("every_unit", "every", "start_date", "start_time")  # arguments of a decorator that it names
 RULE_DEFAULTS = (
-    *("weekdays", "positions", "end_date", "end_time", "max_events", "timezone"),
+    *(name for name in NAMES if name not in OF_THEIR_OWN),
     *("log_level", "timeout", "retries", "cancel_on_failure", "cancel_on_manual_failure"),
     *("missed_after", "jitter", "catch_up"),
 )

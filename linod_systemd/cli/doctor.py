@@ -15,6 +15,7 @@ from pathlib import Path
 from linod_systemd.cli import output, update_sites
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
+from linod_systemd.common.unit_names import TARGET
 from linod_systemd.errors import LinodError
 from linod_systemd.site_processes import site_process
 from linod_systemd.site_processes.site_process import Answer
@@ -22,7 +23,7 @@ from linod_systemd.sites import config, folders, programs, site_user
 from linod_systemd.sites.config import Site
 from linod_systemd.systemd import systemctl, unit_health
 from linod_systemd.systemd.dbus import Bus, BusError
-from linod_systemd.systemd.unit_health import TARGET, Trouble
+from linod_systemd.systemd.unit_health import Trouble
 
 MOST_SAID = 100  # lines of a site
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")

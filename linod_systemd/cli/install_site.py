@@ -102,7 +102,7 @@ def _end_jobs(name: str, services: list[str]) -> None:
         time.sleep(0.2)
     if not systemctl.inactive(services):  # a job may be deaf to being stopped
         systemctl.systemctl("kill", "--signal=KILL", "--", *services, check=False)
-    recorders = [f"linod-failure-{name}@*", f"linod-ended-{name}@*"]
+    recorders = [unit_names.any_instance(unit) for unit in (unit_names.failure(name), unit_names.ended(name))]
     listing = ("list-units", "--plain", "--no-legend", "--state=active,activating,deactivating", "--")
     deadline = time.monotonic() + END_SECONDS
     while systemctl.systemctl(*listing, *recorders) and time.monotonic() < deadline:
@@ -252,7 +252,7 @@ def _start(site: config.Site) -> int:
         say(f"systemd is not PID 1 here: on its machine, systemctl daemon-reload starts {site.name}")
         return code
     systemctl.daemon_reload()
-    systemctl.systemctl("enable", "--quiet", "--now", "linod.target")
+    systemctl.systemctl("enable", "--quiet", "--now", unit_names.TARGET)
     supervisor = unit_names.supervisor(site.name)
     deadline = time.monotonic() + START_SECONDS
     while (

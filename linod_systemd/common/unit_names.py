@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 PLAIN = frozenset((string.ascii_letters + string.digits + ":_.").encode())
 LONGEST_UNIT_NAME = 255
+TARGET = "linod.target"
 
 
 def escape(name: str) -> str:
@@ -14,6 +16,11 @@ def escape(name: str) -> str:
     The slash is no dash here: that parts the site from the rule, so that no two of them have one name.
     """
     return "".join(chr(byte) if byte in PLAIN else f"\\x{byte:02x}" for byte in name.encode())
+
+
+def prefix_of(site: str) -> str:
+    """Return how the names of a site's timers and services begin: ``linod-shop-``, ``linod-`` for default."""
+    return "linod-" if site == "default" else f"linod-{site}-"
 
 
 def timer(prefix: str, rule: str) -> str:
@@ -52,3 +59,47 @@ def runtime_mount(site: str) -> str:
 
 def supervisor(site: str) -> str:
     return f"linod-supervisor@{site}.service"
+
+
+def site_slice(site: str) -> str:
+    return f"linod-{site}.slice"
+
+
+def generate_path(site: str) -> str:
+    return f"linod-generate@{site}.path"
+
+
+def generate(site: str) -> str:
+    return f"linod-generate@{site}.service"
+
+
+def journal_service(site: str) -> str:
+    """The template that the journal's socket starts an instance of."""
+    return f"linod-journal-{site}@.service"
+
+
+def failure(site: str, rule: str = "") -> str:
+    """The unit that OnFailure= of a rule starts; without a rule, its template."""
+    return f"linod-failure-{site}@{escape(rule)}.service"
+
+
+def ended(site: str, rule: str = "") -> str:
+    """The unit that OnSuccess= of a rule starts; without a rule, its template."""
+    return f"linod-ended-{site}@{escape(rule)}.service"
+
+
+def any_instance(template: str) -> str:
+    """Return the pattern that systemctl takes for all instances of a template: ``linod-ended-shop@*``."""
+    return f"{template.partition('@')[0]}@*"
+
+
+def command(site: str, process: int, number: int) -> str:
+    """The unit of a command that root has a site run: the ``number``-th of this process."""
+    return f"linod-command@{site}-{process}-{number}.service"
+
+
+def services_of(site: str) -> re.Pattern[str]:
+    """Return the pattern of the names of a site's services: no escaped name of a rule has a dash."""
+    rule = r"[A-Za-z0-9:_.\\]+"
+    of_site = rf"linod-supervisor@{site}\.service|linod-(failure|ended)-{site}@.*"
+    return re.compile(rf"{prefix_of(site)}{rule}\.service|{of_site}")

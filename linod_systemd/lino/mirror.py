@@ -13,12 +13,13 @@ from lino.modlib.linod.choicelists import Procedures
 from lino.modlib.linod.mixins import Runnable
 
 from linod_systemd import clock
-from linod_systemd.models import JobRule
+from linod_systemd.models import DUE_COLUMNS, JobRule
 from linod_systemd.procedures import ProcedureError
 from linod_systemd.procedures import Procedures as OwnProcedures
-from linod_systemd.recurrence.recurrence_set import WEEKDAYS
 
-SAME = ("seqno", "start_time", "end_date", "end_time", "max_events", "positions", "requested_at", *WEEKDAYS)
+# The columns of a task that its rule has as they are: DUE_COLUMNS, but for those that Lino spells otherwise.
+OTHERWISE = ("every_unit", "every", "start_date", "timezone", "jitter", "run_after")
+SAME = ("seqno", "requested_at", *(name for name in DUE_COLUMNS if name not in OTHERWISE))
 
 
 def check_names() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
-from linod_systemd.recurrence import wall_clock
+from linod_systemd.recurrence import fields, wall_clock
 from linod_systemd.recurrence.dates import DAY, LAST_ELAPSE_YEAR, LAST_YEAR, DateSeries
 from linod_systemd.recurrence.fields import (
     SECONDS_OF_A_DAY,
@@ -34,14 +34,20 @@ LAST_ELAPSE = datetime(LAST_ELAPSE_YEAR, 12, 30, tzinfo=UTC)  # in every zone
 class RecurrenceSet(RecurrenceFields):
     """When something is due.
 
-    ``delay`` moves every instant that is given out; start, end, weekdays and the rest judge what is not
-    moved yet.
+    ``delay``, in seconds of elapsed time, moves every instant that is given out; start, end, weekdays and the
+    rest judge what is not moved yet.
 
     :raises RecurrenceError: for what is impossible, and for what can never be due though it is no "never".
     """
 
+    timezone: str = "UTC"
+    delay: int = 0
+
     def __post_init__(self) -> None:
-        super().__post_init__()
+        fields.check(self)
+        object.__setattr__(self, "weekdays", tuple(self.weekdays))  # a list would not be hashable
+        if not fields.is_whole(self.delay, 0) or self.delay > SECONDS_OF_A_DAY:
+            raise RecurrenceError("delay", f"{self.delay!r} is no whole number from 0 to {SECONDS_OF_A_DAY}")
         if self._end is not None and self._end < self._anchor:
             raise RecurrenceError("end_date", "lies before the start")
         if self.every_unit != "never" and self._is_never_due():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
 from linod_systemd.common import host
 from linod_systemd.errors import RefusedRule
+from linod_systemd.recurrence.fields import NAMES, RecurrenceFields
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules import jitter
 
@@ -16,8 +17,11 @@ FREQUENT_UNITS = ("secondly", "minutely", "hourly")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One entry of rules.json. Absent keys take these defaults. Times in seconds."""
+class Rule(RecurrenceFields):
+    """One entry of rules.json: when a rule is due, and how to run it. Absent keys take these defaults.
+
+    Spans of time are in seconds.
+    """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}  # what reads an entry: rules/rules_file.py
 
@@ -25,16 +29,6 @@ class Rule:
     procedure: str = ""
     cancelled: bool = False
     log_level: str = "INFO"
-    every_unit: str = "daily"
-    every: int = 1
-    start_date: date
-    start_time: time | None = None
-    end_date: date | None = None
-    end_time: time | None = None
-    max_events: int | None = None
-    positions: str = ""
-    weekdays: tuple[str, ...] = ()
-    timezone: str | None = None
     jitter: int = 0
     catch_up: bool | None = None
     timeout: int = 7200
@@ -51,19 +45,8 @@ class Rule:
         :param delay: seconds by which its jitter and that of others delay it: see :mod:`jitter`.
         :raises RecurrenceError: for an impossible recurrence.
         """
-        return RecurrenceSet(
-            every_unit=self.every_unit,
-            every=self.every,
-            start_date=self.start_date,
-            start_time=self.start_time,
-            end_date=self.end_date,
-            end_time=self.end_time,
-            max_events=self.max_events,
-            positions=self.positions,
-            weekdays=self.weekdays,
-            timezone=self.timezone or site_timezone,
-            delay=delay,
-        )
+        values = {name: getattr(self, name) for name in NAMES}
+        return RecurrenceSet(**values | {"timezone": self.timezone or site_timezone}, delay=delay)
 
     @property
     def makes_up(self) -> bool:

@@ -42,7 +42,8 @@ def dump(site: str, timezone: str, rules: Iterable[Rule]) -> str:
 
 
 def _entry(rule: Rule) -> dict[str, Any]:
-    values = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
+    named = ("name", *(field.name for field in dataclasses.fields(rule)))  # the name first, for people
+    values = {name: getattr(rule, name) for name in dict.fromkeys(named)}
     values["catch_up"] = rule.makes_up
     return {
         key: value.isoformat() if isinstance(value, date | time) else value for key, value in values.items()

@@ -9,9 +9,9 @@ from linod_systemd.common import unit_names
 from linod_systemd.common.text import CONTROLS
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
+from linod_systemd.rules.log_levels import LogLevels
 from linod_systemd.rules.rule import Rule
 
-LOG_LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_NAME = 200
 LONGEST_TIMEOUT = 366 * 86400
 LONGEST_JITTER = 86400
@@ -39,10 +39,10 @@ def check_rule(rule: Rule, site_timezone: str) -> None:
             "name a procedure of the site",
             "procedure",
         )
-    if rule.log_level not in LOG_LEVELS:
+    if rule.log_level not in LogLevels.__members__:
         raise RefusedRule(
             f"rule {rule.name!r}: log_level is {rule.log_level!r:.80}",
-            f"use one of {', '.join(LOG_LEVELS)}",
+            f"use one of {', '.join(LogLevels)}",
             "log_level",
         )
     for field, least, most in _LIMITS:

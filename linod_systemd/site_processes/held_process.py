@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config, site_user
 from linod_systemd.systemd.dbus import Bus
@@ -101,7 +102,7 @@ class InUnit(HeldProcess):
     def __init__(self, order: Order) -> None:
         """:raises BusError: where systemd does not start it."""
         super().__init__()
-        self.unit = f"linod-command@{order.site.name}-{os.getpid()}-{next(_numbers)}.service"
+        self.unit = unit_names.command(order.site.name, os.getpid(), next(_numbers))
         self._bus = Bus(with_descriptors=True)
         try:
             self._bus.start_transient(self.unit, _properties(order))

@@ -100,7 +100,7 @@ def read_site(path: Path) -> Site:
 def _check_keys(path: Path, values: dict[str, object]) -> None:
     for key in REQUIRED_KEYS:
         if key not in values:
-            raise RefusedSite(f"{path} lacks the key {key!r}", "add it (README, SITE.toml)")
+            raise RefusedSite(f"{path} lacks the key {key!r}", "add it (docs/django.md, SITE.toml)")
     for key, value in values.items():
         if key not in REQUIRED_KEYS + OPTIONAL_KEYS:
             raise RefusedSite(

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from linod_systemd.common import unit_names
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.rules.nearest import RuleCommands
 from linod_systemd.sites import trust
@@ -55,12 +56,12 @@ class Site:
     @property
     def unit_prefix(self) -> str:
         """What the names of its units begin with."""
-        return "linod-" if self.name == "default" else f"linod-{self.name}-"
+        return unit_names.prefix_of(self.name)
 
     @property
     def slice(self) -> str:
         """The slice that holds all its processes: a child of linod.slice (systemd.slice(5))."""
-        return f"linod-{self.name}.slice"
+        return unit_names.site_slice(self.name)
 
     @property
     def is_in_home(self) -> bool:

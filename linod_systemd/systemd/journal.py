@@ -18,6 +18,7 @@ from typing import Any
 
 from systemd import journal
 
+from linod_systemd.common import unit_names
 from linod_systemd.common.text import storable
 
 MOST_LINES = 2000
@@ -89,15 +90,6 @@ class Asker:
     services: Services | None = None
 
 
-def services_of(site: str) -> Services:
-    """Return the pattern of the names of a site's services: no escaped name of a rule has a dash."""
-    prefix = "linod-" if site == "default" else f"linod-{site}-"
-    rule = r"[A-Za-z0-9:_.\\]+"
-    return re.compile(
-        rf"{prefix}{rule}\.service|linod-supervisor@{site}\.service|linod-(failure|ended)-{site}@.*"
-    )
-
-
 def answer(asker: Asker, question: Mapping[str, Any]) -> Any:
     """Return the answer to a question, a JSON value.
 
@@ -155,7 +147,7 @@ def _starts(asker: Asker, question: Mapping[str, Any]) -> list[list[str]]:
     Shape: ``[unit, invocation id, instant (ISO 8601, UTC)]``.
     """
     since = datetime.fromisoformat(question["since"])
-    ours = services_of(asker.site)
+    ours = unit_names.services_of(asker.site)
     with closing(journal.Reader()) as reader:
         reader.add_match(_PID=1, MESSAGE_ID=STARTING)
         reader.seek_realtime(since)

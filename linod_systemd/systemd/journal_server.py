@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from linod_systemd.common import unit_names
 from linod_systemd.sites import config
 from linod_systemd.systemd import journal
 
@@ -52,7 +53,7 @@ def main() -> int:
     Its arguments are the site and its user: of a peer, PrivateUsers= would hide the number.
     """
     site, user = config.check_site_name(sys.argv[1]), pwd.getpwnam(sys.argv[2]).pw_uid
-    asker = journal.Asker(site, user, journal.services_of(site))
+    asker = journal.Asker(site, user, unit_names.services_of(site))
     with socket.socket(fileno=0) as connection:
         text = b"".join(iter(lambda: connection.recv(MOST_BYTES), b""))[:MOST_BYTES]
         try:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from linod_systemd.common import unit_names
+from linod_systemd.common.unit_names import TARGET
 from linod_systemd.sites import config
 from linod_systemd.sites.config import Site
 from linod_systemd.systemd import systemctl
 
-TARGET = "linod.target"
 PROPERTIES = ("LoadState", "LoadError", "ActiveState", "SubState")
 REFUSED = ("bad-setting", "error")  # a LoadState of a unit whose file systemd does not take
 PENDING_SECONDS = 60.0  # in which a request is taken, and its units are written
@@ -88,7 +88,7 @@ def _serves(shown: Mapping[str, str]) -> bool:
 def _of_requests(site: Site) -> Iterator[Trouble]:
     """A request that root's side has not taken for a while: the units are not what the rules say."""
     if (seconds := _oldest_request(site)) > PENDING_SECONDS:
-        unit = f"linod-generate@{site.name}"
+        unit = unit_names.generate(site.name)
         what = f"a change of its rules has waited for {seconds:.0f} s, and has not reached systemd"
         yield Trouble(what, f"{journalctl(site)} {unit}")
 
@@ -129,7 +129,7 @@ def is_settled(site: Site) -> bool:
     """Whether no change of its rules is on its way to systemd, as far as this user may see."""
     if _oldest_request(site) > 0:
         return False
-    unit = f"linod-generate@{site.name}.service"
+    unit = unit_names.generate(site.name)
     shown = systemctl.properties(unit, ["ActiveState"], per_user=not site.configured)
     return shown.get("ActiveState") != "activating"
 

@@ -124,11 +124,10 @@ def job_units(
         "service": service,
         "client": client if site.preload and site.supervisor else None,
     }
-    escaped = unit_names.escape(rule.name)
-    failure = f"linod-failure-{site.name}@{escaped}.service"
+    failure = unit_names.failure(site.name, rule.name)
     if len(failure) > unit_names.LONGEST_UNIT_NAME:  # of all the names with the rule's in it, the longest
         raise ValueError(f"the name of its unit has {len(failure)} characters, more than systemd takes")
-    ended = f"linod-ended-{site.name}@{escaped}.service"
+    ended = unit_names.ended(site.name, rule.name)
     after = [unit_names.service(prefix, name) for name in rule.run_after if name in known]
     units = {service: render("job.service.j2", **values, failure=failure, ended=ended, after=after)}
     if timing.lines:
@@ -170,12 +169,10 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
     values["most_groups"] = MOST_CONTROL_GROUPS
     units = {
         unit_names.supervisor(site.name): render("linod-supervisor.service.j2", **values),
-        f"linod-failure-{site.name}@.service": render(
-            "linod-failure.service.j2", **values, only_unended=False
-        ),
-        f"linod-ended-{site.name}@.service": render("linod-failure.service.j2", **values, only_unended=True),
-        f"linod-generate@{site.name}.path": render("linod-generate.path.j2", **values),
-        f"linod-generate@{site.name}.service": render("linod-generate.service.j2", **values),
+        unit_names.failure(site.name): render("linod-failure.service.j2", **values, only_unended=False),
+        unit_names.ended(site.name): render("linod-failure.service.j2", **values, only_unended=True),
+        unit_names.generate_path(site.name): render("linod-generate.path.j2", **values),
+        unit_names.generate(site.name): render("linod-generate.service.j2", **values),
     }
     units[unit_names.logrotate(site.name)] = render("linod-logrotate.service.j2", **values)
     units[unit_names.logrotate_timer(site.name)] = render(
@@ -183,7 +180,7 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
     )
     if not per_user:  # a user reads what his own units logged
         units[unit_names.journal_socket(site.name)] = render("linod-journal.socket.j2", **values)
-        units[f"linod-journal-{site.name}@.service"] = render("linod-journal.service.j2", **values)
+        units[unit_names.journal_service(site.name)] = render("linod-journal.service.j2", **values)
         units[site.slice] = render("site.slice.j2", **values)
         units[unit_names.runtime_mount(site.name)] = render(
             "runtime.mount.j2", **values, inodes=RUNTIME_INODES
@@ -193,7 +190,7 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
 
 def shared_units(*, per_user: bool) -> dict[str, str]:
     """What all sites share: the target that upholds everything."""
-    return {"linod.target": render("linod.target.j2", mark=mark(None), per_user=per_user)}
+    return {unit_names.TARGET: render("linod.target.j2", mark=mark(None), per_user=per_user)}
 
 
 def drop_in_name(site: Site) -> str:
@@ -202,7 +199,7 @@ def drop_in_name(site: Site) -> str:
 
 def drop_in(site: Site, timers: list[str], *, per_user: bool) -> str:
     """The drop-in of linod.target that keeps the site's own units and these timers up."""
-    own = [f"linod-generate@{site.name}.path", unit_names.generate_timer(site.name)]
+    own = [unit_names.generate_path(site.name), unit_names.generate_timer(site.name)]
     own.append(unit_names.logrotate_timer(site.name))
     if site.supervisor:
         own.append(unit_names.supervisor(site.name))

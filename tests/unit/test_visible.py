@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linod_systemd.common import unit_names
 from linod_systemd.common.text import escape_controls, visible, visible_line
-from linod_systemd.systemd import journal
 
 
 def test_controls_are_shown() -> None:
@@ -49,4 +49,4 @@ def test_no_control_is_left_and_json_loses_nothing(text: str) -> None:
     ],
 )
 def test_a_site_is_told_of_its_own_units(site: str, unit: str, told: bool) -> None:
-    assert bool(journal.services_of(site).fullmatch(unit)) is told
+    assert bool(unit_names.services_of(site).fullmatch(unit)) is told
