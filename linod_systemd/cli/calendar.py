@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from linod_systemd.cli import output
+from linod_systemd.common.argument_types import month
 from linod_systemd.common.text import visible_line
 from linod_systemd.recurrence import agenda, english
 from linod_systemd.recurrence.agenda import Agenda, Entry
@@ -20,14 +21,6 @@ from linod_systemd.rules.explain import explain
 from linod_systemd.rules.rule import Rule, RuleSet
 
 MOST_NAMES = 4
-
-
-def month(text: str) -> tuple[date, date]:
-    """A month such as 2026-12: its first and last date."""
-    try:
-        return agenda.month(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-12") from None
 
 
 def from_file(options: argparse.Namespace) -> int:
@@ -64,7 +57,7 @@ def show(entries: Iterable[Entry], timezone: str, options: argparse.Namespace) -
     today = now.astimezone(zone).date()
     first, last = agenda.week(today)
     if options.month:
-        first, last = options.month if isinstance(options.month, tuple) else agenda.month(f"{today:%Y-%m}")
+        first, last = options.month if isinstance(options.month, tuple) else month(f"{today:%Y-%m}")
     found = agenda.of(entries, first, last, zone, now)
     if options.json:
         output.give_json(_as_json(found))

@@ -6,8 +6,7 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
-from linod_systemd.cli.calendar import month
-from linod_systemd.common.argument_types import count, duration, instant, moment
+from linod_systemd.common.argument_types import count, duration, instant, moment, month
 
 
 def parser(program: str, *, with_site: bool = True) -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""What a person types as an instant, a span of time or a number: the ``type=`` of argparse.
+"""What a person types as an instant, a span of time, a month or a number: the ``type=`` of argparse.
 
 Each raises ArgumentTypeError, with an example of what is right.
 """
@@ -6,8 +6,9 @@ Each raises ArgumentTypeError, with an example of what is right.
 from __future__ import annotations
 
 import argparse
+import calendar
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 MOST_LINES = 100_000
 SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -29,6 +30,15 @@ def duration(text: str) -> timedelta:
     if found is None or int(found[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time such as 90s, 30m, 2h or 3d")
     return timedelta(seconds=int(found[1]) * SECONDS_OF[found[2]])
+
+
+def month(text: str) -> tuple[date, date]:
+    """A month such as 2026-12: its first and last date."""
+    try:
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-12") from None
+    return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])
 
 
 def instant(text: str) -> datetime:

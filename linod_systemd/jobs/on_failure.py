@@ -10,10 +10,11 @@ import sys
 from datetime import UTC, datetime
 
 from linod_systemd.errors import LinodError
-from linod_systemd.jobs import service_result, spool
-from linod_systemd.jobs.service_result import ServiceResult, StillRunning
+from linod_systemd.jobs import spool
 from linod_systemd.sites import config, load
+from linod_systemd.systemd import service_result
 from linod_systemd.systemd.journal_client import JournalAway
+from linod_systemd.systemd.service_result import ServiceResult, StillRunning
 
 
 def record_end(site: config.Site, rule: str) -> int:

@@ -10,12 +10,12 @@ from django.db import DataError, IntegrityError, transaction
 
 from linod_systemd.common import host
 from linod_systemd.jobs import consequences, record_end, running, spool
-from linod_systemd.jobs.service_result import ServiceResult
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import BAD_ENDS, Status
 from linod_systemd.store.job import Job
 from linod_systemd.systemd import boot
+from linod_systemd.systemd.service_result import ServiceResult
 
 logger = logging.getLogger("linod.reconcile")
 

@@ -9,17 +9,18 @@ from typing import Any
 
 from linod_systemd import clock
 from linod_systemd.common.text import storable
-from linod_systemd.jobs import consequences, mail, rows, service_result
+from linod_systemd.jobs import consequences, mail, rows
 from linod_systemd.jobs.outcome import Outcome
-from linod_systemd.jobs.service_result import ServiceResult, StillRunning
+from linod_systemd.jobs.verdict import verdict_of
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import Status, StopReason
 from linod_systemd.store.database import DatabaseAway
 from linod_systemd.store.job import Job
 from linod_systemd.store.rule_store import Run
-from linod_systemd.systemd import boot, journal_client
+from linod_systemd.systemd import boot, journal_client, service_result
 from linod_systemd.systemd.journal_client import JournalAway
+from linod_systemd.systemd.service_result import ServiceResult, StillRunning
 
 logger = logging.getLogger("linod.record_end")
 
@@ -77,7 +78,7 @@ def by_systemd(
     :param message: what the invocation logged, where the journal need not be asked any more.
     :param ended: when (aware); now, if not given.
     """
-    verdict = result.verdict()
+    verdict = verdict_of(result)
     ended = ended or datetime.now(UTC)
     source = rule_store.current()
     job = source.jobs().of_invocation(result.invocation_id).order_by("pk").last()

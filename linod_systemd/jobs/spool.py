@@ -15,8 +15,8 @@ from typing import Any
 
 from linod_systemd.common import files
 from linod_systemd.errors import LinodError
-from linod_systemd.jobs.service_result import ServiceResult
 from linod_systemd.sites import config
+from linod_systemd.systemd.service_result import ServiceResult
 
 logger = logging.getLogger("linod.spool")
 

@@ -12,13 +12,13 @@ import os
 from datetime import UTC, datetime, timedelta
 
 from linod_systemd.common import unit_names
-from linod_systemd.jobs import record_end, rows, service_result
-from linod_systemd.jobs.service_result import StillRunning
+from linod_systemd.jobs import record_end, rows
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status
-from linod_systemd.systemd import boot, journal_client
+from linod_systemd.systemd import boot, journal_client, service_result
 from linod_systemd.systemd.journal_client import JournalAway, LoggedStart
+from linod_systemd.systemd.service_result import StillRunning
 
 logger = logging.getLogger("linod.starts")
 

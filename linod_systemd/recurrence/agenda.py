@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -86,12 +85,3 @@ def _is_often(entry: Entry, begin: datetime, end: datetime) -> bool:
 def week(today: date) -> tuple[date, date]:
     """Seven days from today on."""
     return today, today + 6 * DAY
-
-
-def month(text: str) -> tuple[date, date]:
-    """The first and last date of a month such as 2026-12.
-
-    :raises ValueError: for what is no month.
-    """
-    first = date.fromisoformat(f"{text}-01")
-    return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])

@@ -14,13 +14,13 @@ from django.db import DataError, connection
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.jobs import reconcile, rows, spool
-from linod_systemd.jobs.service_result import ServiceResult
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.store import database, lookup
 from linod_systemd.systemd import boot
+from linod_systemd.systemd.service_result import ServiceResult
 from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

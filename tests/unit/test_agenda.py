@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from linod_systemd.common import argument_types
 from linod_systemd.recurrence import agenda
 from linod_systemd.recurrence.agenda import Entry
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
@@ -56,7 +58,7 @@ def test_a_pause_leaves_out_what_lies_in_it() -> None:
 
 
 def test_a_month() -> None:
-    assert agenda.month("2028-02") == (date(2028, 2, 1), date(2028, 2, 29))
+    assert argument_types.month("2028-02") == (date(2028, 2, 1), date(2028, 2, 29))
     for text in ("2028-13", "2028", "x"):
-        with pytest.raises(ValueError):
-            agenda.month(text)
+        with pytest.raises(argparse.ArgumentTypeError):
+            argument_types.month(text)

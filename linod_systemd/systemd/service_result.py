@@ -1,8 +1,7 @@
-"""How systemd says that a service ended, and the words of a Job row for it. Needs no loaded site."""
+"""How systemd, or else the journal, says that a service ended."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import time
@@ -12,32 +11,11 @@ from dataclasses import dataclass
 
 from linod_systemd.common import unit_names
 from linod_systemd.sites import config
-from linod_systemd.store.choices import STOP_REASONS, Status
 from linod_systemd.systemd import journal_client, systemctl
 
 LAST_LINE_SECONDS = 2.0  # for PID 1's own last line to reach the journal
 LAST_LINES = ("Failed with result", "Deactivated successfully")
 EXIT_CODES = {"1": "exited", "2": "killed", "3": "dumped"}  # CLD_* of waitid(2)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How an invocation ended, in the words of a Job row.
-
-    ``overrules`` are the ends, as the process itself wrote them, that systemd knows better.
-    """
-
-    status: Status
-    reason: str
-    exit_code: int | None = None
-    overrules: tuple[Status, ...] = ()
-    was_stopped: bool = False
-
-    def but(self, reason: str, *, stopped: bool = False) -> Verdict:
-        """Return this end with another reason; ``stopped``: somebody wanted the job to end."""
-        if stopped:
-            return dataclasses.replace(self, status=Status.KILLED, reason=reason, was_stopped=True)
-        return dataclasses.replace(self, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -87,29 +65,6 @@ class ServiceResult:
             "MONITOR_EXIT_CODE": self.exit_code,
             "MONITOR_EXIT_STATUS": self.exit_status,
         }
-
-    def verdict(self) -> Verdict:
-        """Return the end in the words of a Job row."""
-        status = self.exit_status
-        number = int(status) if status.isdigit() else None
-        by_itself = (Status.KILLED,)  # SIGTERM came first, and the process could still write
-        match self.result:
-            case "timeout":
-                return Verdict(Status.TIMEOUT, "it took longer than the rule's timeout", overrules=by_itself)
-            case "signal":
-                killed = f"killed by SIG{status}"
-                return Verdict(Status.KILLED, killed, was_stopped=killed in STOP_REASONS)
-            case "core-dump":
-                return Verdict(Status.KILLED, f"core dumped by SIG{status}")
-            case "oom-kill":
-                return Verdict(Status.KILLED, "killed: out of memory", overrules=by_itself)
-            case "exit-code":
-                return Verdict(Status.FAILED, f"exit code {status}", number)
-            case "success" if self.exit_code == "exited":
-                return Verdict(Status.FAILED, f"exit code {status}, without coming to its end", number)
-            case _:
-                said = f"systemd says {self.result or 'nothing'} ({self.exit_code} {status})"
-                return Verdict(Status.FAILED, said, number)
 
 
 @dataclass(frozen=True)
