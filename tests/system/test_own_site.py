@@ -1,4 +1,4 @@
-"""docs/django.md up to “Next”, typed line by line on a fresh machine: each command succeeds; its site runs."""
+"""docs/django.md up to “Next”, typed line by line on a fresh machine: each command succeeds and it runs."""
 
 from __future__ import annotations
 
