@@ -76,7 +76,7 @@ class DjangoStore(JobStore):
     def enable(self, name: str) -> bool:
         return bool(JobRule.objects.filter(name=name).enable())
 
-    def ask(self, name: str) -> bool:
+    def request_run(self, name: str) -> bool:
         return bool(JobRule.objects.filter(name=name).request())
 
     def requested(self) -> list[StoredRule]:

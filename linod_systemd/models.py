@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, ClassVar
@@ -36,6 +36,26 @@ FIELD_OF = {"weekdays": WEEKDAYS[0]}  # seven fields of the row are one of the r
 DUE_COLUMNS = (*(name for name in NAMES if name != "weekdays"), *WEEKDAYS, "jitter", "run_after")
 
 
+def transition(changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what else a change of a rule's columns sets, whether by save() or by update(): column → value.
+
+    Example: ``{"cancelled": False}`` also sets ``live_since`` to now, so that the past does not fire the
+    rule, and empties ``cancelled_by``, ``cancelled_at`` and ``cancelled_note``.
+
+    :param changed: the columns that change, with their new values.
+    """
+    now = clock.now()
+    further: dict[str, Any] = {}
+    if changed.get("cancelled"):
+        further = {"cancelled_at": now, "cancelled_by": CancelledBy.PERSON}
+    elif "cancelled" in changed:
+        further = {"cancelled_at": None, "cancelled_by": CancelledBy.NOBODY, "cancelled_note": ""}
+    is_live_anew = changed.get("cancelled") is False
+    if is_live_anew or "name" in changed or changed.keys() & set(DUE_COLUMNS):
+        further["live_since"] = now
+    return {name: value for name, value in further.items() if name not in changed}
+
+
 class JobRuleQuerySet(models.QuerySet["JobRule"]):
     """Every way to change rules ends in rules.json being written anew, on commit."""
 
@@ -43,12 +63,13 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
         return self.filter(cancelled=False)
 
     def update(self, **values: Any) -> int:
-        if values.keys() & set(DUE_COLUMNS):
-            values.setdefault("live_since", clock.now())  # the past must not fire it
+        if values.get("cancelled") is False:
+            for rule in self.filter(cancelled=True):
+                skipped.note_cancelled(rule.stored())
         asked = list(self.values_list("name", flat=True)) if "requested_at" in values else []
-        changed = super().update(**values)
+        changed = super().update(**values | transition(values))
         for name in asked:
-            export.ask_on_commit(name, wanted=values["requested_at"] is not None, using=self.db)
+            export.request_on_commit(name, wanted=values["requested_at"] is not None, using=self.db)
         export.on_commit(self.db)
         return changed
 
@@ -59,22 +80,11 @@ class JobRuleQuerySet(models.QuerySet["JobRule"]):
 
     def cancel(self, by: CancelledBy, note: str = "") -> int:
         """Cancel the live ones among these; the number of those changed."""
-        return self.live().update(
-            cancelled=True, cancelled_by=by, cancelled_at=clock.now(), cancelled_note=note[:200]
-        )
+        return self.live().update(cancelled=True, cancelled_by=by, cancelled_note=note[:200])
 
     def enable(self) -> int:
         """Enable the cancelled ones among these; the number of those changed."""
-        cancelled = self.filter(cancelled=True)
-        for rule in cancelled:
-            skipped.note_cancelled(rule.stored())
-        return cancelled.update(
-            cancelled=False,
-            cancelled_by=CancelledBy.NOBODY,
-            cancelled_at=None,
-            cancelled_note="",
-            live_since=clock.now(),
-        )
+        return self.filter(cancelled=True).update(cancelled=False)
 
     def request(self) -> int:
         """Ask systemd to run these now; the number of those asked for."""
@@ -254,25 +264,26 @@ class JobRule(models.Model):
             raise ValidationError({"run_after": f"a circle: {ordering.in_words(circle)}"})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self.cancelled:
-            self.cancelled_by = CancelledBy.NOBODY
-        elif not self.cancelled_by:
-            self.cancelled_by = CancelledBy.PERSON
         before = JobRule.objects.filter(pk=self.pk).first() if self.pk else None
-        if self.cancelled != (before is not None and before.cancelled):
-            self.cancelled_at = clock.now() if self.cancelled else None
-            if before is not None and not self.cancelled:
-                skipped.note_cancelled(before.stored())
-        if before is not None and self._is_due_otherwise(before):
-            self.live_since = clock.now()
+        changed = self._changed(before)
+        for name, value in transition(changed).items():
+            setattr(self, name, value)
+        if before is not None and changed.get("cancelled") is False:
+            skipped.note_cancelled(before.stored())
         super().save(*args, **kwargs)
         if before is not None and before.name != self.name:
             Pause.objects.filter(rule_name=before.name).update(rule_name=self.name)
         if self.requested_at != (before.requested_at if before else None):
-            export.ask_on_commit(self.name, wanted=self.requested_at is not None)
+            export.request_on_commit(self.name, wanted=self.requested_at is not None)
 
-    def _is_due_otherwise(self, before: JobRule) -> bool:
-        """Whether it was enabled, renamed or its recurrence edited, so that the past must not fire it."""
-        if (before.cancelled and not self.cancelled) or before.name != self.name:
-            return True
-        return any(getattr(before, name) != getattr(self, name) for name in DUE_COLUMNS)
+    def _changed(self, before: JobRule | None) -> dict[str, Any]:
+        """Return the columns that say how the rule stands and that differ from the row as it was."""
+        if before is None:
+            changed: dict[str, Any] = {"cancelled": True} if self.cancelled else {}
+        else:
+            names = ("name", "cancelled", *DUE_COLUMNS)
+            values = {name: getattr(self, name) for name in names}
+            changed = {name: value for name, value in values.items() if getattr(before, name) != value}
+        if changed.get("cancelled") and self.cancelled_by:
+            changed["cancelled_by"] = self.cancelled_by  # whoever cancels it may say so
+        return changed

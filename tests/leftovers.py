@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.machine import HIERARCHIES  # noqa: E402
 
 EXPECTED = ("mounts", "pytest-of-")
-PATIENCE = 10.0  # seconds, for what ends by itself once its parent has
+MOST_SECONDS = 10.0  # seconds, for what ends by itself once its parent has
 
 
 def processes(run: str) -> dict[int, str]:
@@ -62,7 +62,7 @@ def control_groups() -> set[str]:
 def main(folder: str) -> int:
     """Wait for what is about to end; tell the rest, and end it."""
     before = set(Path(folder, "mounts").read_text(encoding="utf-8").splitlines())
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + MOST_SECONDS
     while (processes(folder) or control_groups()) and time.monotonic() < deadline:
         time.sleep(0.1)
     left = []

@@ -18,7 +18,7 @@ def run(site: config.Site, options: argparse.Namespace) -> int:
     """:raises AlreadyRunning: where its run has not ended; nothing is asked for then."""
     rule = find_rule(options.rule)
     running.check(site, rule.name)
-    rule_store.current().ask(rule.name)
+    rule_store.current().request_run(rule.name)
     jobs = config.command(site.name, "jobs", rule.name)
     say(f"{rule.name}: asked for; it is started by systemd. See: {jobs}")
     return 0

@@ -282,10 +282,10 @@ def _await_timers(site: config.Site, deadline: float) -> None:
 
 
 def _has_timers(site: config.Site) -> bool:
-    if not site.rules_file.exists() or not unit_health.is_settled(site):
+    if not site.rules_file.exists() or not unit_health.is_up_to_date(site):
         return False
     # Asked again: a change may have come while systemd was asked.
-    return not unit_health.of_site(site) and unit_health.is_settled(site)
+    return not unit_health.of_site(site) and unit_health.is_up_to_date(site)
 
 
 COMMANDS = {"install-site": install, "uninstall-site": uninstall}

@@ -35,7 +35,7 @@ class Simulation:
 
     def start(self, start: Start) -> None:
         rule = start.rule.rule
-        if rule.name in self.running or running.is_claimed(self.site, rule.name):
+        if rule.name in self.running or running.is_locked(self.site, rule.name):
             return
         how = ["--elapsed", start.by.rang.isoformat()] if start.by.rang else ["--here"]
         command = [sys.executable, "-m", "linod_systemd.run", *how, "--", rule.name]

@@ -32,7 +32,7 @@ def service(prefix: str, rule: str) -> str:
 
 
 def lock_file(rule: str) -> str:
-    """The file by which one process at a time has the claim of a rule."""
+    """The file that the one process locks which runs the rule."""
     return f"{escape(rule)}.lock"
 
 

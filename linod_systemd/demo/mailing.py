@@ -21,7 +21,7 @@ from django.utils import timezone
 from linod_systemd.demo.models import Message, MessageQuerySet, User
 
 TOO_LARGE, CLOSING = 552, 421  # replies of RFC 5321
-PATIENCE = 3  # mails in a row on which the server hangs up, before it is taken for away
+MOST_HANG_UPS = 3  # mails in a row on which the server hangs up, before it is taken for away
 
 
 def send_each(messages: MessageQuerySet, logger: logging.Logger) -> None:
@@ -68,7 +68,7 @@ def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logge
                 logger.warning("the mail to %s was refused and stays pending: %s", user.email, refusal)
             _close(connection, logger)  # servers count the errors of a connection, and then hang up
             hang_ups = hang_ups + 1 if _is_hang_up(refusal) else 0
-            if hang_ups == PATIENCE:
+            if hang_ups == MOST_HANG_UPS:
                 raise refusal
     except OSError as error:  # smtplib's errors are OSErrors, too
         trouble = f"the mail server cannot be used ({error})"

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> NoReturn:
     """Run the rule, warm or cold; ends this process as the job ended."""
     path, rule, cold = arguments[0], arguments[1], arguments[2:]
     begin_run()
-    status = Client().ask(path, rule)
+    status = Client().run(path, rule)
     if status is None:
         os.execv(cold[0], cold)  # noqa: S606 - the unit names it
     _end_as(status)
@@ -58,7 +58,7 @@ class Client:
         self.job = 0
         self.stopped_by = 0
 
-    def ask(self, path: str, rule: str) -> int | None:
+    def run(self, path: str, rule: str) -> int | None:
         """Have the supervisor run the rule: how its process ended (wait(2)), or None: it did not begin."""
         # No enum members here: these are the plain numbers.
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)

@@ -147,4 +147,9 @@ def differences(bus: Bus, supervisors: Own, unit: str) -> list[str]:
         return []
     mine = of(bus, supervisors.unit) if supervisors.changed is None else supervisors.changed
     other = of(bus, unit) if jobs is None else jobs
+    return differing(mine, other)
+
+
+def differing(mine: Sandbox, other: Sandbox) -> list[str]:
+    """Return the names of the properties that are not the same in both, such as ``["PrivatePIDs"]``."""
     return sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))

@@ -32,7 +32,7 @@ STARTED, ENDED = b"started", b"ended"
 
 
 @dataclass
-class Job:
+class ForkedJob:
     """A client, and the process that was forked for it."""
 
     connection: socket.socket
@@ -58,7 +58,7 @@ class ForkServer:
         self._inode = self.path.stat().st_ino
         self.reports, self._told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._waiting: deque[tuple[socket.socket, int]] = deque()
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, ForkedJob] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -109,7 +109,7 @@ class ForkServer:
                 logger.error("site %s: a job runs cold: %s", self.site.name, error)
                 connection.close()
                 continue
-            self._jobs[child] = Job(connection)
+            self._jobs[child] = ForkedJob(connection)
             starting += 1
 
     def _fork(self, connection: socket.socket, process: int) -> int:

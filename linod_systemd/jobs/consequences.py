@@ -24,7 +24,7 @@ def judge(job: Job, *, retries: bool = False) -> None:
     stored = source.rule(job.rule_name)
     rule = None if stored is None else stored.rule
     if rule is not None and retries and not rule.cancelled and job.attempt <= rule.retries:
-        source.ask(rule.name)
+        source.request_run(rule.name)
         logger.error("%s: job #%s is tried again", job.rule_name, job.pk)
         return
     if rule is not None and not rule.cancel_on_manual_failure and job.was_by_hand:

@@ -148,12 +148,12 @@ def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> date
     jobs = rule_store.current().jobs(rule.name)
     if rule.rule.cancelled or jobs.running().exists():
         return None
-    settled = now - timedelta(seconds=app_settings.get("LINOD_LATE_SECONDS"))
+    latest = now - timedelta(seconds=app_settings.get("LINOD_LATE_SECONDS"))
     if recurrence.is_monotonic:
         start = jobs.last_start()
-        due = recurrence.next_after_start(start, settled)
-        return due if start is not None and due is not None and due < settled else None
-    slot = recurrence.last_before(settled)
+        due = recurrence.next_after_start(start, latest)
+        return due if start is not None and due is not None and due < latest else None
+    slot = recurrence.last_before(latest)
     if slot is None or rule.live_since is None or slot <= rule.live_since + skipped.SETTLING:
         return None
     latest = jobs.last_slot()

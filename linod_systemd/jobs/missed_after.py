@@ -32,8 +32,10 @@ def tell(site: config.Site) -> None:
     found = [health.of(rule, now) for rule in rule_store.current().rules() if rule.rule.missed_after]
     silent = {one.rule.name: one for one in found if one.silent_since is not None}
     for name, one in silent.items():
-        if name not in known and _is_told(site, one, now):
-            known[name] = now.isoformat()
+        if name not in known:
+            was_sent = _tell_of(site, one, now)
+            if was_sent or not mail.addresses():  # else the next check tries again
+                known[name] = now.isoformat()
     for name in set(known) - set(silent):
         del known[name]
         logger.info("%s has succeeded again, or is not waited for any more", name)
@@ -46,8 +48,8 @@ def tell(site: config.Site) -> None:
         files.write_atomically(path, json.dumps(known) + "\n", mode=0o640)
 
 
-def _is_told(site: config.Site, one: Health, now: datetime) -> bool:
-    """Whether people need not be told of it again."""
+def _tell_of(site: config.Site, one: Health, now: datetime) -> bool:
+    """Log that a rule has not succeeded for too long, and mail it; whether the mail was sent."""
     name, since = one.rule.name, one.silent_since or now
     limit = english.span(one.rule.rule.missed_after or 0)
     logger.error("%s has not succeeded since %s, for more than %s", name, local(since), limit)
@@ -57,6 +59,4 @@ def _is_told(site: config.Site, one: Health, now: datetime) -> bool:
         f"To look further:\n  {status}\n  {jobs}\n"
         "  systemctl list-timers 'linod-*'\n"
     )
-    return mail.mail(f"{name} of site {site.name} has not succeeded for more than {limit}", text) or (
-        not mail.addresses()
-    )
+    return mail.mail(f"{name} of site {site.name} has not succeeded for more than {limit}", text)

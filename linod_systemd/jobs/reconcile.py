@@ -72,7 +72,7 @@ def _take_row(site: config.Site, values: dict[str, Any], *, judge: bool) -> None
 
 
 def lose_others(site: config.Site, rule: str) -> None:
-    """End the rows of this rule that run no more, as is known where a newer run of it has the claim."""
+    """End the rows of this rule that run no more, as is known where a newer run holds its lock."""
     for left in rule_store.current().jobs(rule).running().filter(host=host.host_name()):
         record_end.lose(site, left)
 
@@ -88,6 +88,6 @@ def reconcile(site: config.Site) -> bool:
     drain(site)
     here = rule_store.current().jobs().running().filter(host=host.host_name())
     gone = [
-        job for job in here if job.boot_id != boot.boot_id() or not running.is_claimed(site, job.rule_name)
+        job for job in here if job.boot_id != boot.boot_id() or not running.is_locked(site, job.rule_name)
     ]
     return all([record_end.lose(site, job) for job in gone])

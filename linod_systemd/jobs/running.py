@@ -15,18 +15,18 @@ from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 
 
-class Claimed(Exception):
+class IsRunning(Exception):
     """Another process, of this host or another, is running the rule."""
 
 
 @contextlib.contextmanager
-def claimed(site: config.Site, rule: str) -> Iterator[None]:
-    """Hold the claim of a rule.
+def lock_held(site: config.Site, rule: str) -> Iterator[None]:
+    """Hold the lock of a rule.
 
     It is a record lock of fcntl(2): not inherited by what the job forks, and gone when the process is,
     whichever way it went.
 
-    :raises Claimed: where another process holds it.
+    :raises IsRunning: where another process holds it.
     :raises ConfigurationError: where the state folder cannot be written.
     """
     config.ensure_directories(site)
@@ -35,15 +35,15 @@ def claimed(site: config.Site, rule: str) -> Iterator[None]:
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Claimed(rule) from None
+            raise IsRunning(rule) from None
         yield
     finally:
         os.close(handle)
 
 
-def is_claimed(site: config.Site, rule: str) -> bool:
-    """Whether another process of this host is running the rule. Asking takes the claim from nobody, and
-    opens nothing to write, which would look like the end of a claim (supervisor/lock_watch.py)."""
+def is_locked(site: config.Site, rule: str) -> bool:
+    """Whether another process of this host is running the rule. Asking takes the lock from nobody, and
+    opens nothing to write, which would look like the end of a run (supervisor/lock_watch.py)."""
     try:
         handle = os.open(_path(site, rule), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -93,5 +93,5 @@ def error_for(rule: str) -> AlreadyRunning:
 def check(site: config.Site, rule: str) -> None:
     """:raises AlreadyRunning: where a run of the rule has not ended, on this host or another."""
     elsewhere = rule_store.current().jobs(rule).running().exclude(host=host.host_name())
-    if is_claimed(site, rule) or elsewhere.exists():
+    if is_locked(site, rule) or elsewhere.exists():
         raise error_for(rule)

@@ -54,7 +54,7 @@ def _account(site: config.Site) -> datetime:
     for start in journal_client.starts_since(_accounted(site)):
         if start.instant > until:
             break
-        if start.unit in rules and not _settle(site, rules[start.unit], start):
+        if start.unit in rules and not _has_its_row(site, rules[start.unit], start):
             return start.instant - timedelta(microseconds=1)
     return until
 
@@ -65,7 +65,7 @@ def _accounted(site: config.Site) -> datetime:
     return datetime.fromtimestamp(site.accounted_marker.stat().st_mtime, UTC)
 
 
-def _settle(site: config.Site, rule: str, start: LoggedStart) -> bool:
+def _has_its_row(site: config.Site, rule: str, start: LoggedStart) -> bool:
     """Whether this start has its row, or needs none; False: it is still going on."""
     job = rule_store.current().jobs().of_invocation(start.invocation_id).order_by("pk").last()
     if job is not None and job.status not in (Status.LOST, Status.KILLED):

@@ -38,7 +38,7 @@ class RunJob(dd.Action):
 
     def run_from_ui(self, ar: Any, **kwargs: Any) -> None:
         for rule in ar.selected_rows:
-            rule_store.current().ask(rule.name)
+            rule_store.current().request_run(rule.name)
         ar.success(_("Asked for."), refresh=True)
 
 

@@ -47,8 +47,8 @@ class LinoStore(DjangoStore):
     def enable(self, name: str) -> bool:
         return super().enable(name) and self._changed(name)
 
-    def ask(self, name: str) -> bool:
-        return super().ask(name) and self._changed(name)
+    def request_run(self, name: str) -> bool:
+        return super().request_run(name) and self._changed(name)
 
     def withdraw(self, name: str) -> bool:
         return super().withdraw(name) and self._changed(name)

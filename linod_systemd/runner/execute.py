@@ -1,4 +1,4 @@
-"""One rule in this process: claim, attempts with their Job rows, captured log, exact end."""
+"""One rule in this process: its lock, attempts with their Job rows, captured log, exact end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
 from linod_systemd.jobs import reconcile, record_end, rows, running, skipped
 from linod_systemd.jobs.outcome import Outcome
-from linod_systemd.jobs.running import Claimed
+from linod_systemd.jobs.running import IsRunning
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.periods import INSTANT
 from linod_systemd.rules import slot
@@ -50,18 +50,18 @@ def execute(site: config.Site, name: str, *, warm: bool = False, elapsed: dateti
     by = invocation.current(site, name) if elapsed is None else Invocation(rang=elapsed)
     start = Start.of(rule, by, warm=warm)
     try:
-        with running.claimed(site, name):
+        with running.lock_held(site, name):
             if not _is_to_run(site, start):
-                _settle(site, start)
+                _mark_ended(site, start)
                 return 0
             outcome = _attempts(site, start)
     except SlotTaken:
-        _settle(site, start)
+        _mark_ended(site, start)
         return 0
-    except Claimed as error:
-        _settle(site, start)
+    except IsRunning as error:
+        _mark_ended(site, start)
         raise _refused(site, start) from error
-    _settle(site, start)
+    _mark_ended(site, start)
     return outcome.exit_code
 
 
@@ -92,7 +92,7 @@ def _find(site: config.Site, name: str) -> StoredRule:
         return rule
 
 
-def _settle(site: config.Site, start: Start) -> None:
+def _mark_ended(site: config.Site, start: Start) -> None:
     if start.by.by_systemd:
         invocation.mark_ended(site, start.rule.name)
 
@@ -147,10 +147,10 @@ def run_by_hand(site: config.Site, name: str, ar: Any = None, logger: logging.Lo
     """
     start = Start(_find(site, name), Invocation())
     try:
-        with running.claimed(site, name):
+        with running.lock_held(site, name):
             run = begin(site, start)
             _run(site, start, run, is_last=True, ar=ar, job_logger=logger)
-    except Claimed as error:
+    except IsRunning as error:
         raise _refused(site, start) from error
     return run.job
 
@@ -169,10 +169,10 @@ class SlotTaken(Exception):
 
 
 def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Run:
-    """Write the row of an attempt that starts now; the caller holds the rule's claim.
+    """Write the row of an attempt that starts now; the caller holds the rule's lock.
 
     :param asked: what this start stands in for.
-    :raises Claimed: where another host is running the rule.
+    :raises IsRunning: where another host is running the rule.
     :raises SlotTaken: where another host has run this slot.
     """
     rule = start.rule
@@ -181,7 +181,7 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
     if rule.is_stored:
         try:
             with database.reachable(site):
-                # Who holds the claim knows that no other process of this host runs the rule.
+                # This process holds the lock, so that no other process of this host runs the rule.
                 reconcile.lose_others(site, rule.name)
                 if asked is None and start.due is not None:
                     skipped.note(rule, start.due - INSTANT)
@@ -192,7 +192,7 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
     except IntegrityError as error:
         if not rule_store.current().jobs(rule.name).running().exists():
             raise SlotTaken(str(job.slot)) from error
-        raise Claimed(rule.name) from error
+        raise IsRunning(rule.name) from error
 
 
 def _row(start: Start) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def request(site: config.Site) -> None:
         unit = unit_names.service(site.unit_prefix, rule.name)
         if systemctl.is_running() and systemctl.timestamp(unit, "InactiveExitTimestamp") is None:
             logger.info("%s: is run again, as the machine went down", rule.name)
-            rule_store.current().ask(rule.name)
+            rule_store.current().request_run(rule.name)
 
 
 def _is_owed(rule: StoredRule) -> bool:

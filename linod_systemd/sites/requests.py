@@ -32,7 +32,7 @@ class Taken:
     stuck: list[str] = field(default_factory=list)  # these are still there, and cannot be removed
 
 
-def ask_for_export(site: Site) -> None:
+def request_export(site: Site) -> None:
     """Ask root's side to look at rules.json.
 
     :raises OSError: where the state folder cannot be written.
@@ -40,7 +40,7 @@ def ask_for_export(site: Site) -> None:
     _leave(site, EXPORT, EXPORT)
 
 
-def ask_for_run(site: Site, rule: str) -> None:
+def request_run(site: Site, rule: str) -> None:
     """Ask root's side to start the unit of a rule now.
 
     :raises OSError: where the state folder cannot be written.

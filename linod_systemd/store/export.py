@@ -61,9 +61,9 @@ def export(site: config.Site | None = None) -> bool:
             if _read(site.rules_file) == text:
                 return False
             # Asked before, too: who dies in between has asked, and root's side waits before it reads.
-            requests.ask_for_export(site)
+            requests.request_export(site)
             files.write_atomically(site.rules_file, text, mode=0o640)
-            requests.ask_for_export(site)
+            requests.request_export(site)
     except OSError as error:
         raise ConfigurationError(
             f"{site.rules_file} cannot be written ({error.strerror})",
@@ -90,16 +90,16 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def ask_on_commit(rule: str, *, wanted: bool, using: str | None = None) -> None:
+def request_on_commit(rule: str, *, wanted: bool, using: str | None = None) -> None:
     """Ask for a run of the rule of this name (not ``wanted``: take that back) once it is committed."""
-    transaction.on_commit(functools.partial(_ask_for_run if wanted else _withdraw_run, rule), using=using)
+    transaction.on_commit(functools.partial(_request_run if wanted else _withdraw_run, rule), using=using)
 
 
-def _ask_for_run(rule: str) -> None:
+def _request_run(rule: str) -> None:
     """What is committed stays: where it cannot be asked for, that is told, and the supervisor asks again."""
     site = rule_store.current().site
     try:
-        requests.ask_for_run(site, rule)
+        requests.request_run(site, rule)
     except OSError as error:
         logger.error("%s: a run cannot be asked for in %s: %s", rule, site.request_directory, error)
 

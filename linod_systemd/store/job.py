@@ -189,8 +189,8 @@ class Job(models.Model):
         }
         if message is not None:
             values["message"] = message
-        unsettled = [Status.RUNNING, Status.LOST, *overrules]
-        if not Job.objects.filter(pk=self.pk, status__in=unsettled).update(**values):
+        without_end = [Status.RUNNING, Status.LOST, *overrules]
+        if not Job.objects.filter(pk=self.pk, status__in=without_end).update(**values):
             return False
         for name, value in values.items():
             setattr(self, name, value)

@@ -191,7 +191,7 @@ class RuleStore(Protocol):
         """``ar``, what a procedure is called with."""
         ...
 
-    def ask(self, name: str) -> bool:
+    def request_run(self, name: str) -> bool:
         """Ask systemd to run the rule now."""
         ...
 

@@ -1,23 +1,31 @@
-"""A child that does the supervisor's housekeeping, and what it has to tell."""
+"""The supervisor's chores, one at a time, each in a fork that tells its report by a pipe."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from linod_systemd.errors import LinodError
 from linod_systemd.forkserver import fork
 from linod_systemd.sites import config, load
 from linod_systemd.supervisor import memory
+from linod_systemd.supervisor.chore_schedule import SET_UPS, ChoreSchedule
+from linod_systemd.supervisor.lock_watch import LockWatch
 from linod_systemd.supervisor.report import Report
 
+logger = logging.getLogger("linod.supervisor")
+
+CHORE_SECONDS = 240.0  # more than a check ever takes: it hangs
 LONGEST = 60_000  # what a pipe takes without being read
 
 
 class Chore:
-    """One of housekeeping.CHORES in a fork; to be ended by ``report()``, once it is reaped."""
+    """One of chores.CHORES in a fork; to be ended by ``report()``, once it is reaped."""
 
     def __init__(self, site: config.Site, name: str, close: Iterable[int], until: float) -> None:
         """:raises OSError: where the kernel refuses.
@@ -49,13 +57,72 @@ class Chore:
         self.until = until
 
 
+class Chores:
+    """Begins the chore that is due, and takes its report.
+
+    All instants are monotonic seconds. ``ends`` is to be watched for reading, by ``take_ends``.
+    """
+
+    def __init__(self, site: config.Site, check_seconds: float) -> None:
+        """:raises OSError: where the kernel refuses to watch the locks."""
+        self.site = site
+        self.ends = LockWatch(site.lock_directory)
+        self.chore: Chore | None = None
+        self.schedule = ChoreSchedule(check_seconds, time.monotonic(), is_preloaded=site.preload)
+
+    @property
+    def due(self) -> float:
+        """When there is something to do, if nothing comes from outside."""
+        return self.schedule.due if self.chore is None else self.chore.until
+
+    def due_chore(self) -> str:
+        """Return the chore that is due now, or nothing."""
+        return self.schedule.due_chore(time.monotonic())
+
+    def begin(self, name: str, held: Iterable[int]) -> None:
+        """:raises OSError: where the kernel refuses.
+
+        :param held: the descriptors of the supervisor.
+        """
+        self.schedule.begin()
+        self.chore = Chore(self.site, name, held, time.monotonic() + CHORE_SECONDS)
+
+    def end_hanging(self) -> None:
+        """End the chore, if it takes too long; it is still to be reaped."""
+        now = time.monotonic()
+        if self.chore is not None and now >= self.chore.until:
+            logger.error("site %s: %s takes too long, and is ended", self.site.name, self.chore.name)
+            self.chore.give_up(now + CHORE_SECONDS)
+
+    def take_ends(self) -> None:
+        """Take what the kernel tells: jobs have ended, warm and cold."""
+        self.schedule.jobs_ended(self.ends.take(), time.monotonic())
+
+    def has_told(self, rule: str) -> None:
+        """Note that a job of this rule has told its end."""
+        self.schedule.has_told(rule)
+
+    def finish(self, chore: Chore) -> Report:
+        """Take the report of a chore that has been reaped, and arrange for what follows.
+
+        :raises LinodError: where the rules could not be set up.
+        """
+        report = chore.report()
+        self.chore = None
+        if chore.name in SET_UPS and report.error:
+            raise LinodError(report.error)
+        if new_error := self.schedule.finish(chore.name, report, time.monotonic()):
+            logger.error("%s", new_error)
+        return report
+
+
 def _do(site: config.Site, name: str, pipe: int) -> int:
     if not site.preload:
         load.load(site)
     from linod_systemd.supervisor import chores  # Django, which is loaded by now
 
     report = chores.do(site, name)
-    if name != "settle":
+    if name != "end_rows":
         memory.note_fork(site)
     os.write(pipe, json.dumps(asdict(report)).encode()[:LONGEST])
     return 0

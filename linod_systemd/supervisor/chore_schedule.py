@@ -1,113 +1,79 @@
-"""Which of the supervisor's chores is due, and what follows from each; one at a time (chore_process.py)."""
+"""Which of the supervisor's chores is due when, and what follows from the report of each. Pure.
+
+All instants are monotonic seconds, and given by the caller.
+"""
 
 from __future__ import annotations
 
-import logging
 import math
-import time
 from collections.abc import Iterable
 
 from linod_systemd.common import unit_names
-from linod_systemd.errors import LinodError
 from linod_systemd.rules import slot
-from linod_systemd.sites import config
-from linod_systemd.supervisor.chore_process import Chore
-from linod_systemd.supervisor.lock_watch import Watch
 from linod_systemd.supervisor.report import Report
-
-logger = logging.getLogger("linod.supervisor")
 
 SET_UPS = ("set_up", "set_up_again")  # by either of these a supervisor begins
 COLD_CHECK_SECONDS = 600.0  # where each check has to load the site first
 LOOK_SECONDS = 0.1  # until a job that has ended without a word is looked at
-SETTLE_SECONDS = 0.5  # until systemd is asked again how it ended
+AGAIN_SECONDS = 0.5  # until systemd is asked again how it ended
 RETRY_SECONDS = 1.0  # until the database is asked again that was away; doubled each time
 MOST_RETRY_SECONDS = 4.0  # so that what waits for it is written soon after its return
-CHORE_SECONDS = 240.0  # more than a check ever takes: it hangs
 
 
-class Housekeeper:
-    """All instants are monotonic seconds. ``ends`` is to be watched for reading, by ``take_ends``."""
+class ChoreSchedule:
+    """When the next chore is due, and which. Example: a check every 29 s, the first 29 s after ``now``."""
 
-    def __init__(self, site: config.Site, check_seconds: float) -> None:
-        """:raises OSError: where the kernel refuses to watch the locks."""
-        self.site = site
-        self.ends = Watch(site.lock_directory)
-        self.chore: Chore | None = None
-        self.check_every = check_seconds if site.preload else COLD_CHECK_SECONDS
-        self.next_check = time.monotonic() + self.check_every
+    def __init__(self, check_seconds: float, now: float, *, is_preloaded: bool = True) -> None:
+        """:param is_preloaded: whether the site is loaded; else a check has to load it, and is rare."""
+        self.check_every = check_seconds if is_preloaded else COLD_CHECK_SECONDS
+        self._most_retry = MOST_RETRY_SECONDS if is_preloaded else self.check_every
+        self.next_check = now + self.check_every
         self._look_back = math.inf  # when what was about to start at the beginning has started, or never will
-        self._unsettled: dict[str, float] = {}  # locks whose holders have ended, and when that is looked at
+        self._to_look_at: dict[str, float] = {}  # locks whose holders have ended, and when that is looked at
         self._last_error = ""
         self._retry = RETRY_SECONDS
 
     @property
     def due(self) -> float:
         """When there is something to do, if nothing comes from outside."""
-        if self.chore is not None:
-            return self.chore.until
-        return min([self.next_check, self._look_back, *self._unsettled.values()])
+        return min([self.next_check, self._look_back, *self._to_look_at.values()])
 
-    def due_chore(self) -> str:
-        """The chore that is due now, or nothing."""
-        now = time.monotonic()
+    def due_chore(self, now: float) -> str:
+        """Return the chore that is due now, or nothing."""
         if now >= self.next_check:
             return "check"
         if now >= self._look_back:
             return "look_back"
-        return "settle" if self._unsettled and now >= min(self._unsettled.values()) else ""
+        return "end_rows" if self._to_look_at and now >= min(self._to_look_at.values()) else ""
 
-    def begin(self, name: str, held: Iterable[int]) -> None:
-        """:raises OSError: where the kernel refuses.
+    def begin(self) -> None:
+        """Note that a chore begins: each of them ends the rows of the jobs that have ended."""
+        self._to_look_at.clear()
 
-        :param held: the descriptors of the supervisor.
-        """
-        self._unsettled.clear()  # all of them end with that
-        self.chore = Chore(self.site, name, held, time.monotonic() + CHORE_SECONDS)
-
-    def end_hanging(self) -> None:
-        """End the chore, if it takes too long; it is still to be reaped."""
-        now = time.monotonic()
-        if self.chore is not None and now >= self.chore.until:
-            logger.error("site %s: %s takes too long, and is ended", self.site.name, self.chore.name)
-            self.chore.give_up(now + CHORE_SECONDS)
-
-    def take_ends(self) -> None:
-        """Jobs have ended, warm and cold: those that have not told their end are looked at."""
-        due = time.monotonic() + LOOK_SECONDS
-        for name in self.ends.take():
-            self._unsettled.setdefault(name, due)
+    def jobs_ended(self, locks: Iterable[str], now: float) -> None:
+        """Note that the holders of these locks have ended; if they do not tell how, that is looked at."""
+        for name in locks:
+            self._to_look_at.setdefault(name, now + LOOK_SECONDS)
 
     def has_told(self, rule: str) -> None:
-        """A job of this rule has: there is nothing to be looked at."""
-        self._unsettled.pop(unit_names.lock_file(rule), None)
+        """Note that a job of this rule has told its end: there is nothing to be looked at."""
+        self._to_look_at.pop(unit_names.lock_file(rule), None)
 
-    def finish(self, chore: Chore) -> Report:
-        """Take the report of a chore that has been reaped, and arrange for what follows.
-
-        :raises LinodError: where the rules could not be set up.
-        """
-        report = chore.report()
-        self.chore = None
-        if chore.name in SET_UPS and report.error:
-            raise LinodError(report.error)
-        now = time.monotonic()
-        if not report.settled:
-            self._unsettled[""] = now + SETTLE_SECONDS
-        if chore.name in (*SET_UPS, "check"):
+    def finish(self, chore: str, report: Report, now: float) -> str:
+        """Arrange for what follows from a chore's report; the error, if it is another than the last one."""
+        if not report.is_complete:
+            self._to_look_at[""] = now + AGAIN_SECONDS
+        if chore in (*SET_UPS, "check"):
             self.next_check = now + self.check_every
-        if chore.name in SET_UPS:
+        if chore in SET_UPS:
             self._look_back = now + slot.PROMPT.total_seconds()
-        if chore.name == "look_back":
+        if chore == "look_back":
             self._look_back = now + self._retry if report.error else math.inf
         if report.error:
-            if report.error != self._last_error:
-                logger.error("%s", report.error)
-            self._unsettled[""] = now + self._retry
-            most = MOST_RETRY_SECONDS if self.site.preload else self.check_every
-            self._retry = min(2 * self._retry, most)
+            self._to_look_at[""] = now + self._retry
+            self._retry = min(2 * self._retry, self._most_retry)
         elif self._last_error:
             self._retry = RETRY_SECONDS
             self.next_check = now  # whose report says how things are now
-        self._last_error = report.error
-        return report
+        before, self._last_error = self._last_error, report.error
+        return report.error if report.error != before else ""

@@ -34,7 +34,7 @@ from linod_systemd.tasks import Tasks
 
 logger = logging.getLogger("linod.supervisor")
 
-REQUEST_PATIENCE = timedelta(seconds=10)  # from “run now” to the start of its unit
+YOUNGEST_REQUEST = timedelta(seconds=10)  # from “run now” to the start of its unit
 OLDEST_REQUEST = timedelta(days=1)
 
 
@@ -63,10 +63,10 @@ def _set_up(site: config.Site, *, revive: bool) -> Report:
     for name in changes.left_cancelled:
         logger.warning("%s: still cancelled. %s", name, consequences.way_back(site, name))
     export.export(site)
-    settled = _end_rows(site)
+    is_complete = _end_all_rows(site)
     rerun.request(site)
     _note_missed()
-    return Report(status_line(site), settled=settled)
+    return Report(status_line(site), is_complete=is_complete)
 
 
 def check(site: config.Site) -> Report:
@@ -74,13 +74,13 @@ def check(site: config.Site) -> Report:
     rule_store.current().refresh()
     if export.export(site):
         logger.info("site %s: rules.json was out of date", site.name)
-    settled = _end_rows(site)
-    _ask_again(site)
+    is_complete = _end_all_rows(site)
+    _request_again(site)
     missed_after.tell(site)
-    return Report(status_line(site), settled=settled)
+    return Report(status_line(site), is_complete=is_complete)
 
 
-def _ask_again(site: config.Site) -> None:
+def _request_again(site: config.Site) -> None:
     """For the runs that were asked for and not started: what asked may have died before it could.
 
     A unit that was started since, whatever has become of it, is not started again.
@@ -88,15 +88,15 @@ def _ask_again(site: config.Site) -> None:
     now = clock.utc_now()
     for rule in rule_store.current().requested():
         asked = rule.requested_at
-        if asked is None or not now - OLDEST_REQUEST < asked < now - REQUEST_PATIENCE:
+        if asked is None or not now - OLDEST_REQUEST < asked < now - YOUNGEST_REQUEST:
             continue
-        if running.is_claimed(site, rule.name):
+        if running.is_locked(site, rule.name):
             continue
         if _was_started_since(site, rule, asked):
             rule_store.current().withdraw(rule.name)
             continue
         logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
-        requests.ask_for_run(site, rule.name)
+        requests.request_run(site, rule.name)
 
 
 def _was_started_since(site: config.Site, rule: StoredRule, asked: datetime) -> bool:
@@ -108,16 +108,16 @@ def _was_started_since(site: config.Site, rule: StoredRule, asked: datetime) -> 
     return last is not None and last >= asked
 
 
-def settle(site: config.Site) -> Report:
+def end_rows(site: config.Site) -> Report:
     """End the rows of jobs that have ended without."""
-    return Report(settled=reconcile.reconcile(site))
+    return Report(is_complete=reconcile.reconcile(site))
 
 
-def _end_rows(site: config.Site) -> bool:
+def _end_all_rows(site: config.Site) -> bool:
     """The same, and for starts that have no row at all."""
-    settled = reconcile.reconcile(site)
+    is_complete = reconcile.reconcile(site)
     unrecorded_starts.account_for(site)
-    return settled
+    return is_complete
 
 
 def look_back(site: config.Site) -> Report:
@@ -155,5 +155,5 @@ CHORES: dict[str, Callable[[config.Site], Report]] = {
     "set_up_again": set_up_again,
     "look_back": look_back,
     "check": check,
-    "settle": settle,
+    "end_rows": end_rows,
 }

@@ -1,4 +1,4 @@
-"""The ends of claims, as the kernel tells them (inotify(7)): who held one has ended, whichever way."""
+"""Watch the locks of running rules by inotify(7): the process that held one has ended, whichever way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVENT_SIZE = struct.calcsize(EVENT)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Watch:
+class LockWatch:
     """``fd`` becomes readable when a process closes, or ends with, a lock file that it had open to write."""
 
     def __init__(self, folder: Path) -> None:

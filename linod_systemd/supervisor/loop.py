@@ -21,8 +21,8 @@ from linod_systemd.forkserver.server import ForkServer
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.supervisor import signals
-from linod_systemd.supervisor.chore_process import Chore
-from linod_systemd.supervisor.chore_schedule import SET_UPS, Housekeeper
+from linod_systemd.supervisor.chore_process import Chore, Chores
+from linod_systemd.supervisor.chore_schedule import SET_UPS
 from linod_systemd.supervisor.handover import LOAD_SECONDS, Predecessor, Successor
 from linod_systemd.supervisor.report import Report
 from linod_systemd.systemd import journal
@@ -64,10 +64,10 @@ class Supervisor:
         config.ensure_directories(site)
         self.ping_every = notifier.check_every(CHECK_SECONDS)
         self.next_ping = time.monotonic()
-        self.housekeeper = Housekeeper(site, self.ping_every)
+        self.chores = Chores(site, self.ping_every)
         self.selector = selectors.DefaultSelector()
         self.selector.register(wake, selectors.EVENT_READ, self._take_signals)
-        self.selector.register(self.housekeeper.ends.fd, selectors.EVENT_READ, self.housekeeper.take_ends)
+        self.selector.register(self.chores.ends.fd, selectors.EVENT_READ, self.chores.take_ends)
 
     def serve(self) -> int:
         """:raises LinodError: where the site cannot be set up."""
@@ -88,8 +88,8 @@ class Supervisor:
         dues = [self.next_ping]
         if self.successor is not None:
             dues.append(self.successor_until)
-        if self.serving or self.housekeeper.chore is not None:
-            dues.append(self.housekeeper.due)
+        if self.serving or self.chores.chore is not None:
+            dues.append(self.chores.due)
         return max(0.0, min(dues) - time.monotonic())
 
     def _look_after(self) -> None:
@@ -103,24 +103,24 @@ class Supervisor:
         if self.successor is not None and now >= self.successor_until:
             self.successor.give_up()
             self.successor_until = now + LOAD_SECONDS
-        if self.housekeeper.chore is not None:
-            self.housekeeper.end_hanging()
+        if self.chores.chore is not None:
+            self.chores.end_hanging()
         elif self.serving and self.reload_asked and self.successor is None:
             self._reload()
-        elif self.serving and (chore := self.housekeeper.due_chore()):
+        elif self.serving and (chore := self.chores.due_chore()):
             self._begin(chore)
 
     # --- housekeeping --------------------------------------------------------------------------
 
     def _begin(self, chore: str) -> None:
-        self.housekeeper.begin(chore, [*self._held(), *(self.server.descriptors() if self.server else ())])
+        self.chores.begin(chore, [*self._held(), *(self.server.descriptors() if self.server else ())])
 
     def _held(self) -> list[int]:
-        return [self.wake, self.housekeeper.ends.fd, self.selector.fileno()]
+        return [self.wake, self.chores.ends.fd, self.selector.fileno()]
 
     def _end_chore(self, chore: Chore) -> None:
         """:raises LinodError: where the site could not be set up."""
-        report = self.housekeeper.finish(chore)
+        report = self.chores.finish(chore)
         if self.retired:
             return
         if chore.name in SET_UPS:
@@ -165,9 +165,9 @@ class Supervisor:
     def _take_reports(self) -> None:
         if self.server is None:
             return
-        self.housekeeper.take_ends()  # what the kernel tells of these ends came before what they tell
+        self.chores.take_ends()  # what the kernel tells of these ends came before what they tell
         for rule in self.server.take_reports():
-            self.housekeeper.has_told(rule)
+            self.chores.has_told(rule)
 
     # --- signals -------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class Supervisor:
                 child, status = os.waitpid(-1, os.WNOHANG)
                 if child == 0:
                     return
-                chore = self.housekeeper.chore
+                chore = self.chores.chore
                 if chore is not None and child == chore.process:
                     self._end_chore(chore)
                 elif self.server is not None:
@@ -236,7 +236,7 @@ class Supervisor:
     def _retire(self) -> None:
         """Wait for the ends of the jobs, whose parent this is."""
         self.retired = True
-        self.selector.unregister(self.housekeeper.ends.fd)
+        self.selector.unregister(self.chores.ends.fd)
         if self.server is not None:
             self.selector.unregister(self.server.listening)
             self.server.accept()  # who came before the new socket was in its place

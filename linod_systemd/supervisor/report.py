@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Report:
-    """What there is to tell of it. Not ``settled``: systemd is still ending what a process left behind."""
+    """What a chore tells: the supervisor's new status, an error, and whether it is done.
+
+    Not ``is_complete``: systemd is still ending a unit, so that the chore is to be done again.
+    """
 
     status: str = ""
     error: str = ""
-    settled: bool = True
+    is_complete: bool = True

@@ -20,7 +20,7 @@ NAME = "org.freedesktop.systemd1"
 MANAGER = DBusAddress("/org/freedesktop/systemd1", NAME, f"{NAME}.Manager")
 REMEDY = "see: systemctl status dbus"
 USERS_REMEDY = "apt install dbus-user-session, and log in anew"
-PATIENCE = 25.0  # seconds for an answer, as systemctl has
+ANSWER_SECONDS = 25.0  # seconds for an answer, as systemctl has
 
 
 class BusError(LinodError):
@@ -139,7 +139,7 @@ class Bus:
 
     def _call(self, message: Message) -> tuple[Any, ...]:
         try:
-            answer = self._connection.send_and_get_reply(message, timeout=PATIENCE)
+            answer = self._connection.send_and_get_reply(message, timeout=ANSWER_SECONDS)
             return unwrap_msg(answer)  # type: ignore[no-any-return]
         except (OSError, DBusErrorResponse) as error:
             raise BusError(f"systemd does not answer over the bus ({error})", REMEDY) from error

@@ -94,7 +94,7 @@ def _answer(question: Mapping[str, Any]) -> Any:
     path = journal_server.path(site)
     unit = unit_names.journal_socket(site.name)
     try:
-        return journal_server.ask(path, question)
+        return journal_server.send_question(path, question)
     except FileNotFoundError as error:
         folders = os.environ.get("RUNTIME_DIRECTORY", "").split(":")
         if question["about"] in NEEDS_SOCKET and f"{path.with_suffix('')}/shared" in folders:

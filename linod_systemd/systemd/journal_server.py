@@ -29,7 +29,7 @@ def path(site: config.Site) -> Path:
     return FOLDER / f"{site.name}.journal"
 
 
-def ask(path: Path, question: Mapping[str, Any]) -> Any:
+def send_question(path: Path, question: Mapping[str, Any]) -> Any:
     """The answer to a question.
 
     :raises FileNotFoundError: where there is no such socket.

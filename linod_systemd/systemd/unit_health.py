@@ -55,7 +55,7 @@ def of_site(site: Site, due: Mapping[str, datetime] | None = None) -> list[Troub
     if (trouble := _of_target(site, target)) is not None:
         return [trouble]
     troubles = [*_of_supervisor(site, supervisor, shown.get(supervisor, {})), *_of_requests(site)]
-    if due is None or is_settled(site):  # else the units are about to be what the rules say
+    if due is None or is_up_to_date(site):  # else the units are about to be what the rules say
         troubles += _of_timers(site, due)
     return troubles
 
@@ -125,7 +125,7 @@ def _of_timers(site: Site, due: Mapping[str, datetime] | None) -> Iterator[Troub
             yield Trouble(what, generate(site), rule)
 
 
-def is_settled(site: Site) -> bool:
+def is_up_to_date(site: Site) -> bool:
     """Whether no change of its rules is on its way to systemd, as far as this user may see."""
     if _oldest_request(site) > 0:
         return False

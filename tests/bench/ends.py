@@ -30,7 +30,7 @@ from tests.system.support import (
 REPEAT = 10
 AIM = 5.0
 CHECK = 29.0  # seconds between two checks of the supervisor
-PATIENCE = 60.0
+MOST_SECONDS = 60.0
 # Inside, as the site's user, until its stdin ends: a line for each status that a row gets.
 WATCHES = """
 import os, select, sqlite3, sys, time
@@ -77,13 +77,15 @@ class Rows:
 
         :raises MachineError: where none has it within a minute, with what they had.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MOST_SECONDS
         others: list[tuple[int, str, str]] = []
         while True:
             try:
                 at, number, of, found = self.told.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise MachineError(f"no job of {rule} became {status} in {PATIENCE} s: {others}") from None
+                raise MachineError(
+                    f"no job of {rule} became {status} in {MOST_SECONDS} s: {others}"
+                ) from None
             if (of, found) == (rule, status) and number > self.last:
                 if status != "running":
                     self.last = number
@@ -134,7 +136,7 @@ def _repeated(what: str, run: Run, machine: Machine, rows: Rows) -> list[float]:
         machine.sh(f"rm -f {STATE}/go")
         found.append(run(machine, rows, number))
         progress(f"{what}: {found[-1]:.3f} s")
-        machine.poll(lambda: _is_calm(machine), PATIENCE, "the units to end")
+        machine.poll(lambda: _is_calm(machine), MOST_SECONDS, "the units to end")
     return found
 
 
@@ -192,7 +194,7 @@ def _database_away(machine: Machine, rows: Rows, number: int) -> float:
     rows.become("waits", "running")
     database_goes(machine)
     machine.sh(f"touch {STATE}/go")
-    machine.poll(lambda: show(machine, unit, "ActiveState") == "inactive", PATIENCE, "the job to end")
+    machine.poll(lambda: show(machine, unit, "ActiveState") == "inactive", MOST_SECONDS, "the job to end")
     time.sleep(CHECK * number / REPEAT)
     database_comes(machine)
     back = time.time()

@@ -166,7 +166,7 @@ def test_one_run_of_a_rule_at_a_time() -> None:
     )
     assert holder.stdin is not None and holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    assert running.is_claimed(site, "test_works")
+    assert running.is_locked(site, "test_works")
     with pytest.raises(AlreadyRunning) as caught:
         execute.execute(site, "test_works")
     assert caught.value.exit_code == 75
@@ -174,7 +174,7 @@ def test_one_run_of_a_rule_at_a_time() -> None:
     assert Job.objects.count() == 0
     holder.kill()  # a claim ends with its process, whichever way that went
     holder.wait()
-    assert not running.is_claimed(site, "test_works")
+    assert not running.is_locked(site, "test_works")
     assert run("test_works")[0] == 0
 
 
@@ -182,7 +182,7 @@ _HOLD = """
 import sys
 from linod_systemd.jobs import running
 from linod_systemd.sites import config
-with running.claimed(config.find_site(), "test_works"):
+with running.lock_held(config.find_site(), "test_works"):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -21,8 +21,8 @@ def site(tmp_path: Path) -> config.Site:
 
 def test_asked_a_hundred_times_is_one_request(site: config.Site) -> None:
     for _ in range(100):
-        requests.ask_for_run(site, "check data/ü")
-        requests.ask_for_export(site)
+        requests.request_run(site, "check data/ü")
+        requests.request_export(site)
     assert len(list(site.request_directory.iterdir())) == 2
     assert read_as_user.take(site).run == ["check data/ü"]
     assert list(site.request_directory.iterdir()) == []
@@ -31,7 +31,7 @@ def test_asked_a_hundred_times_is_one_request(site: config.Site) -> None:
 
 
 def test_what_is_withdrawn_is_not_run(site: config.Site) -> None:
-    requests.ask_for_run(site, "checkdata")
+    requests.request_run(site, "checkdata")
     assert requests.withdraw_run(site, "checkdata")
     assert not requests.withdraw_run(site, "checkdata")
     assert read_as_user.take(site).run == []
@@ -40,7 +40,7 @@ def test_what_is_withdrawn_is_not_run(site: config.Site) -> None:
 def test_folder_that_is_not_there_asks_for_nothing(site: config.Site) -> None:
     site.request_directory.rmdir()
     assert read_as_user.take(site) == requests.Taken()
-    requests.ask_for_export(site)
+    requests.request_export(site)
     assert read_as_user.take(site) == requests.Taken()
 
 
@@ -52,7 +52,7 @@ def test_what_is_no_request_is_told_and_removed(site: config.Site) -> None:
     (folder / "run-0").write_text("checkdata")
     (folder / "run-1").write_bytes(b"\xff" * 10)
     (folder / "big").write_bytes(b"x" * 10_000)
-    requests.ask_for_run(site, "checkdata")
+    requests.request_run(site, "checkdata")
     taken = read_as_user.take(site)
     assert taken.run == ["checkdata"]
     assert len(taken.troubles) == 6
@@ -62,7 +62,7 @@ def test_what_is_no_request_is_told_and_removed(site: config.Site) -> None:
 
 def test_what_cannot_be_removed_is_stuck(site: config.Site) -> None:
     (site.request_directory / "full/of").mkdir(parents=True)
-    requests.ask_for_run(site, "checkdata")
+    requests.request_run(site, "checkdata")
     taken = read_as_user.take(site)
     assert taken.run == ["checkdata"]
     assert [said for said in taken.stuck if "'full' cannot be removed" in said]

@@ -301,8 +301,8 @@ def test_timer_that_meets_a_running_job_leaves_a_skipped_row(shop: Machine) -> N
         "from linod_systemd.jobs import running\n"
         "from linod_systemd.sites import config\n"
         "import time\n"
-        "while running.is_claimed(config.find_site('shop'), 'ticks'): time.sleep(0.1)\n"
-        "with running.claimed(config.find_site('shop'), 'ticks'): time.sleep(15)\n"
+        "while running.is_locked(config.find_site('shop'), 'ticks'): time.sleep(0.1)\n"
+        "with running.lock_held(config.find_site('shop'), 'ticks'): time.sleep(15)\n"
     )
     shop.run("/opt/linod/bin/python", "-c", hold, user="shop")
     skipped = [job for job in jobs(shop, "ticks", "shop") if "already running" in job["reason"]]

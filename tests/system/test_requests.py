@@ -59,7 +59,7 @@ def test_request_that_was_lost_is_made_again_once(alone: Machine) -> None:
         "asked = timezone.now() - timedelta(seconds={})\n"
         "sql = \"UPDATE linod_systemd_jobrule SET requested_at = %s WHERE name = 'warns'\"\n"
         "connection.cursor().execute(sql, [asked])\n"
-        "chores._ask_again(config.this_site())\n"
+        "chores._request_again(config.this_site())\n"
         "print(JobRule.objects.get(name='warns').requested_at)"
     )
 

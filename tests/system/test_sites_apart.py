@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from linod_systemd.systemd import journal_server
 question = {"about": "invocation", "invocation_id": sys.argv[2], "since": None}
-print(journal_server.ask(Path(sys.argv[1]), question))
+print(journal_server.send_question(Path(sys.argv[1]), question))
 """
 OWN_COLOURS = re.compile(r"\x1b\[(0|1|31|32|1;31|1;32)m")  # of rich, for a status
 PYTHON = "/opt/linod/bin/python"

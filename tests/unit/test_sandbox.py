@@ -28,7 +28,7 @@ JOB: dict[str, Any] = {
 def names(**job: Any) -> list[str]:
     mine = sandbox.compared(SUPERVISOR, "linod-supervisor@shop.service")
     other = sandbox.compared({**JOB, **job}, "linod-shop-x.service")
-    return sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))
+    return sandbox.differing(mine, other)
 
 
 def test_what_the_templates_make_different_is_none() -> None:

@@ -72,14 +72,14 @@ class ChoreStore(JobStore):
         export.on_commit()
         return bool(changed)
 
-    def ask(self, name: str) -> bool:
+    def request_run(self, name: str) -> bool:
         asked = Chore.objects.filter(title=name).update(wanted_at=now())
-        export.ask_on_commit(name, wanted=True)
+        export.request_on_commit(name, wanted=True)
         return bool(asked)
 
     def requested(self) -> list[StoredRule]:
         return [self._stored(chore) for chore in Chore.objects.exclude(wanted_at=None)]
 
     def withdraw(self, name: str) -> bool:
-        export.ask_on_commit(name, wanted=False)
+        export.request_on_commit(name, wanted=False)
         return bool(Chore.objects.filter(title=name).update(wanted_at=None))
