@@ -148,12 +148,12 @@ def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> date
     jobs = rule_store.current().jobs(rule.name)
     if rule.rule.cancelled or jobs.running().exists():
         return None
-    latest = now - timedelta(seconds=app_settings.get("LINOD_LATE_SECONDS"))
+    on_time_until = now - timedelta(seconds=app_settings.get("LINOD_LATE_SECONDS"))
     if recurrence.is_monotonic:
         start = jobs.last_start()
-        due = recurrence.next_after_start(start, latest)
-        return due if start is not None and due is not None and due < latest else None
-    slot = recurrence.last_before(latest)
+        due = recurrence.next_after_start(start, on_time_until)
+        return due if start is not None and due is not None and due < on_time_until else None
+    slot = recurrence.last_before(on_time_until)
     if slot is None or rule.live_since is None or slot <= rule.live_since + skipped.SETTLING:
         return None
     latest = jobs.last_slot()

@@ -151,7 +151,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = self._do(request, rules, rule_store.current().ask, "asked to run now")
+        count = self._do(request, rules, rule_store.current().request_run, "asked to run now")
         messages.success(request, f"{_rules(count)} asked to run; see Jobs.")
 
     @admin.action(description="Cancel", permissions=["cancel"])
