@@ -361,7 +361,7 @@ do_uninstall() {
 do_demo() {
     need_root demo
     packages "${DEMO_PACKAGES[@]}"
-    exec /usr/bin/python3 -B tests/demo.py "$@"
+    exec /usr/bin/python3 -B tests/support/demo.py "$@"
 }
 
 # Run a step of the tests, and remember how it ended.
@@ -393,7 +393,7 @@ begin_run() {
 end_run() {
     local code=$?
     trap - EXIT
-    .venv/bin/python -B tests/leftovers.py "$LINOD_TEST_RUN" || code=1
+    .venv/bin/python -B tests/support/leftovers.py "$LINOD_TEST_RUN" || code=1
     exit $code
 }
 
@@ -410,7 +410,7 @@ do_test() {
         return
     fi
     # A root of the other Debian is made before any test has a time limit, and kept.
-    quietly .venv/bin/python -B tests/machine.py
+    quietly .venv/bin/python -B tests/support/machine.py
     FAILED=0 SUMMARY=()
     step ruff .venv/bin/python -m ruff check .
     step format .venv/bin/python -m ruff format --check .
@@ -420,7 +420,7 @@ do_test() {
     step unit .venv/bin/python -m pytest -q -n 2 tests/unit
     # A file's tests may share a site: they stay together.
     step integration .venv/bin/python -m pytest -q -n 2 --dist loadfile tests/integration
-    step elsewhere .venv/bin/python -B tests/elsewhere.py
+    step elsewhere .venv/bin/python -B tests/support/elsewhere.py
     step system .venv/bin/python -m pytest -q -n 2 tests/system
     printf '%s\n' '' "${SUMMARY[@]}"
     return $FAILED

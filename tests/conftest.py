@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.machine import SUITES, other_suite
+from tests.support.machine import SUITES, other_suite
 
 OTHER = f"debian{next(version for version, suite in SUITES.items() if suite == other_suite())}"
 LONG_SECONDS = 590  # a part of the long tests; the quick ones have the limit of pyproject.toml
@@ -39,4 +39,4 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
-    """Nothing: each process of the tests has folders of its own, by tests/isolation.py."""
+    """Nothing: each process of the tests has folders of its own, by tests/support/isolation.py."""

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from tests.bench.table import print_table, progress
-from tests.machine import SOURCE, Machine, MachineError, Workshop
-from tests.system.support import (
+from tests.support.in_machine import (
     STATE,
     add_shop,
     add_shops_code,
@@ -26,6 +25,7 @@ from tests.system.support import (
     job_process,
     show,
 )
+from tests.support.machine import SOURCE, Machine, MachineError, Workshop
 
 REPEAT = 10
 AIM = 5.0

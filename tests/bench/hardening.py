@@ -9,8 +9,8 @@ import re
 import statistics
 
 from tests.bench.spine import seconds
-from tests.machine import SOURCE, Machine, Workshop
-from tests.system.support import active_timers
+from tests.support.in_machine import active_timers
+from tests.support.machine import SOURCE, Machine, Workshop
 
 REPEAT = 30
 PLAIN_ENDS = "# No set-uid program gives"  # with which units/hardening.conf.j2 begins

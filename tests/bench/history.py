@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.table import print_table, progress
-from tests.many_jobs import make_site
+from tests.support.many_jobs import make_site
 
 FEW, MANY = 1_000, 1_000_000
 ASK = """

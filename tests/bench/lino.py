@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.bench.table import print_table, progress
-from tests.machine import SOURCE, Machine, Workshop
-from tests.system.lino import PYTHON, SITE, add_lino, add_noi, in_site, install_site
-from tests.system.support import show
+from tests.support.in_machine import show
+from tests.support.lino_machine import PYTHON, SITE, add_lino, add_noi, in_site, install_site
+from tests.support.machine import SOURCE, Machine, Workshop
 
 COLD, WARM, REACHED = 5, 30, 9
 MINUTE = 70  # seconds, so that six firings lie within

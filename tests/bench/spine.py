@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from tests.machine import SOURCE, Machine, Workshop
-from tests.system.support import active_timers, show, switch_off
+from tests.support.in_machine import active_timers, show, switch_off
+from tests.support.machine import SOURCE, Machine, Workshop
 
 REPEAT = 30
 CANCELS = 15

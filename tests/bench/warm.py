@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from tests.bench.table import print_table, progress
-from tests.machine import SOURCE, Machine, Workshop
-from tests.system.support import add_shop, add_shops_code, await_supervisor, jobs, show
+from tests.support.in_machine import add_shop, add_shops_code, await_supervisor, jobs, show
+from tests.support.machine import SOURCE, Machine, Workshop
 
 REPEAT = 30
 AT_ONCE = 200
@@ -80,7 +80,7 @@ def _add_sites(machine: Machine) -> None:
     """``shop``, the same code ``cold``, and ``heavy``; quiet but for what is asked of them."""
     add_shops_code(machine)
     add_shop(machine)
-    machine.sh(f"cp -r {SOURCE}/tests/bench/heavy /srv/ && useradd --system heavy && useradd --system cold")
+    machine.sh(f"cp -r {SOURCE}/tests/sites/heavy /srv/ && useradd --system heavy && useradd --system cold")
     site = 'user = "{0}"\nsettings = "{1}"\npython = "/opt/linod/bin/python"\ndirectory = "/srv/{2}"\n'
     machine.write("/etc/linod/heavy.toml", site.format("heavy", "heavy.settings", "heavy"))
     machine.write("/etc/linod/cold.toml", site.format("cold", "shop.settings", "shop") + "preload = false\n")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import SOURCE, SUITES, Machine, Workshop, debian, host_root, own_suite
-from tests.system.lino import add_lino, manage
-from tests.system.support import add_shop, add_shops_code, await_supervisor
+from tests.support.in_machine import add_shop, add_shops_code, await_supervisor
+from tests.support.lino_machine import add_lino, manage
+from tests.support.machine import SOURCE, SUITES, Machine, Workshop, debian, host_root, own_suite
 
 # Debian 12 (systemd 252) and 13 (257): one is this host's own root, where it can be; the other a plain one.
 BASES: dict[str, Callable[[], Path]] = {

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.machine import Machine
+from tests.support.machine import Machine
 
 long = pytest.mark.long
 

@@ -1,7 +1,7 @@
 """The machine's clock is set across a gap, a fold and a year's end: what fires is what is due, and once.
 
 The kernel has one real time for all; each process of this machine, PID 1 among them, is told another by
-clock/clock.c.
+tests/support/clock/clock.c.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from tests.machine import Machine, Workshop
-from tests.system.support import active_timers, jobs, show
+from tests.support.in_machine import active_timers, jobs, show
+from tests.support.machine import CHECKOUT, Machine, Workshop
 
 pytestmark = pytest.mark.long
 
-SOURCE = Path(__file__).parent / "clock/clock.c"
+SOURCE = CHECKOUT / "tests/support/clock/clock.c"
 RULES = """
 from datetime import date, time
 from linod_systemd.models import JobRule

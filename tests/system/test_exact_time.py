@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import active_timers, failed_units, jobs, show, switch_off
+from tests.support.in_machine import active_timers, failed_units, jobs, show, switch_off
+from tests.support.machine import Machine
 
 KINDS: dict[str, dict[str, Any]] = {
     "once": {"every_unit": "once", "start_date": "2031-05-06", "start_time": "07:08:09"},

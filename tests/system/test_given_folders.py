@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import show
+from tests.support.in_machine import show
+from tests.support.machine import Machine
 
 pytestmark = pytest.mark.long
 

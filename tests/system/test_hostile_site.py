@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import jobs
+from tests.support.in_machine import jobs
+from tests.support.machine import Machine
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(590)]
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from linod_systemd.common.text import visible_line
-from tests.machine import SOURCE, Machine
-from tests.system.hostile import HARMLESS, hostile_rules
+from tests.support.hostile_rules import HARMLESS, hostile_rules
+from tests.support.machine import SOURCE, Machine
 
 FEW = 300
 COUNT = int(os.environ.get("LINOD_HOSTILE_RULES", "10000"))
@@ -207,7 +207,7 @@ class Batch:
             for what in ("failure", "ended"):
                 recorder = stem.replace(f"linod-{self.site}-", f"linod-{what}-{self.site}@", 1)
                 wanted.append((f"{recorder}.service", [*end, rule["name"]]))
-        script = f"{SOURCE}/tests/system/exec_start.py"
+        script = f"{SOURCE}/tests/support/exec_start.py"
         units = json.dumps([unit for unit, _ in wanted])
         read = json.loads(self.machine.run("python3", script, input=units).stdout)
         for (unit, command), found in zip(wanted, read, strict=True):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import CHECKOUT, SOURCE, SUITES, Machine, Workshop, debian
-from tests.system.support import active_timers, failed_units, jobs, rules
+from tests.support.in_machine import active_timers, failed_units, jobs, rules
+from tests.support.machine import CHECKOUT, SOURCE, SUITES, Machine, Workshop, debian
 
 OURS = f"find / -xdev -path {SOURCE} -prune -o -name '*linod*' -print | sort"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import active_timers
+from tests.support.in_machine import active_timers
+from tests.support.machine import Machine
 from tests.system.test_root_terminal import converse
 
 pytestmark = pytest.mark.long

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import (
+from tests.support.in_machine import (
     STATE,
     active_timers,
     ended_job,
@@ -23,6 +22,7 @@ from tests.system.support import (
     show,
     switch_off,
 )
+from tests.support.machine import Machine
 
 
 def start(machine: Machine, rule: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.machine import Machine
-from tests.system.support import show
+from tests.support.in_machine import show
+from tests.support.machine import Machine
 
 SLICE = "linod-shop.slice"
 GROUP = f"/sys/fs/cgroup/linod.slice/{SLICE}"

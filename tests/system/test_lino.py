@@ -10,10 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.machine import Machine, Workshop
-from tests.system.lino import PYTHON, SITE, Web, in_site, install_site, manage, task
-from tests.system.postgresql import SERVER, install_postgresql
-from tests.system.support import (
+from tests.support.in_machine import (
     active_timers,
     await_supervisor,
     ended_job,
@@ -23,6 +20,9 @@ from tests.system.support import (
     show,
     switch_off,
 )
+from tests.support.lino_machine import PYTHON, SITE, Web, in_site, install_site, manage, task
+from tests.support.machine import Machine, Workshop
+from tests.support.postgresql import SERVER, install_postgresql
 
 MODELS = f"{SITE}/small/probe/models.py"
 

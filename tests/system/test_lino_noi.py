@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.machine import Machine, Workshop
-from tests.system.lino import add_noi, in_site, install_site, task
-from tests.system.support import active_timers, await_supervisor, jobs, show
-from tests.unit import recurrence_oracle as oracle
+from tests.support import recurrence_oracle as oracle
+from tests.support.in_machine import active_timers, await_supervisor, jobs, show
+from tests.support.lino_machine import add_noi, in_site, install_site, task
+from tests.support.machine import Machine, Workshop
 
 # Lino's packages are the same on both Debians, and take their time.
 pytestmark = [

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import (
+from tests.support.in_machine import (
     STATE,
     active_timers,
     database_comes,
@@ -21,6 +20,7 @@ from tests.system.support import (
     show,
     switch_off,
 )
+from tests.support.machine import Machine
 from tests.system.test_jobs import start
 
 OWN = "own.conf"  # a drop-in of the test

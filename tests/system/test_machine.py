@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import CHECKOUT, HIERARCHIES, SOURCE, Machine, MachineError, Workshop, host_root
+from tests.support.machine import CHECKOUT, HIERARCHIES, SOURCE, Machine, MachineError, Workshop, host_root
 
 HOLD = """
 import sys, time
-from tests.machine import Machine, Workshop
+from tests.support.machine import Machine, Workshop
 with Workshop() as workshop, Machine(workshop) as machine:
     print(machine.name, flush=True)
     time.sleep(60)
@@ -81,7 +81,7 @@ def test_nothing_is_left_after_a_signal(number: signal.Signals) -> None:
 def test_interrupted_demo_says_so_and_leaves_nothing() -> None:
     before = Path("/proc/mounts").read_text()
     demo = subprocess.Popen(
-        ["/usr/bin/python3", "tests/demo.py"], stdout=subprocess.PIPE, text=True, cwd=CHECKOUT
+        ["/usr/bin/python3", "tests/support/demo.py"], stdout=subprocess.PIPE, text=True, cwd=CHECKOUT
     )
     assert demo.stdout is not None
     assert "has booted" in demo.stdout.readline()
@@ -164,7 +164,7 @@ def test_ctrl_c_ends_the_demo_and_leaves_nothing() -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(CHECKOUT)
-        os.execv("/usr/bin/python3", ["python3", "-B", "tests/demo.py"])  # noqa: S606 - no shell wanted
+        os.execv("/usr/bin/python3", ["python3", "-B", "tests/support/demo.py"])  # noqa: S606 - no shell wanted
     said = b""
     while b"building linod-systemd" not in said:
         said += os.read(terminal, 4096)

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import ensure_package, jobs, rotate_log
+from tests.support.in_machine import ensure_package, jobs, rotate_log
+from tests.support.machine import Machine
 
 pytestmark = pytest.mark.long
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests import elsewhere
-from tests.machine import Workshop
+from tests.support import elsewhere
+from tests.support.machine import Workshop
 
 pytestmark = pytest.mark.long
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.machine import CHECKOUT, Machine
-from tests.system.support import jobs
+from tests.support.in_machine import jobs
+from tests.support.machine import CHECKOUT, Machine
 
 PAGE = (CHECKOUT / "docs/django.md").read_text(encoding="utf-8").partition("\n## Next")[0]
 SUPPORTED = ("5.2", "6.0", "6.1")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.conftest import MailServer
-from tests.machine import Machine
-from tests.system.support import add_to_settings
+from tests.support.in_machine import add_to_settings
+from tests.support.machine import Machine
 
 TOLD = """
 ADMINS = [("Admin", "admin@example.org")]

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import Machine, Workshop
-from tests.system.postgresql import SERVER, install_postgresql
-from tests.system.support import (
+from tests.support.in_machine import (
     STATE,
     add_shop,
     await_supervisor,
@@ -20,6 +18,8 @@ from tests.system.support import (
     show,
     stop_timers,
 )
+from tests.support.machine import Machine, Workshop
+from tests.support.postgresql import SERVER, install_postgresql
 from tests.system.test_jobs import start
 from tests.system.test_lost_nothing import become, begin, waiting_records
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import active_timers, ended_job, failed_units, jobs, show, switch_off
+from tests.support.in_machine import active_timers, ended_job, failed_units, jobs, show, switch_off
+from tests.support.machine import Machine
 
 REQUESTS = "/var/lib/linod/shop.requests"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from linod_systemd.common.text import visible
-from tests.machine import Machine
+from tests.support.machine import Machine
 
 long = pytest.mark.long
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import ended_job, failed_units, jobs, rules, show
+from tests.support.in_machine import ended_job, failed_units, jobs, rules, show
+from tests.support.machine import Machine
 
 READ_ONLY, DENIED, FORBIDDEN = "Read-only file system", "Permission denied", "Operation not permitted"
 NO_FAMILY = "Address family not supported by protocol"

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from linod_systemd.common.text import visible
-from tests.machine import Machine
-from tests.system.support import ended_job, jobs
+from tests.support.in_machine import ended_job, jobs
+from tests.support.machine import Machine
 
 READS_THE_JOURNAL = """
 import json, pathlib

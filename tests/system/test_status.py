@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import OFF, show
+from tests.support.in_machine import OFF, show
+from tests.support.machine import Machine
 
 SUPERVISOR = "linod-supervisor@shop.service"
 TIMER, SERVICE = "linod-shop-ticks.timer", "linod-shop-ticks.service"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import SOURCE, Machine
-from tests.system.support import active_timers, await_supervisor, ended_job, rules
+from tests.support.in_machine import active_timers, await_supervisor, ended_job, rules
+from tests.support.machine import CHECKOUT, SOURCE, Machine
 
 SITE_TOML = """user = "chores"
 settings = "chores.settings"
@@ -23,7 +23,7 @@ directory = "/srv/chores"
 def add_chores(machine: Machine) -> None:
     machine.sh(
         "useradd --system --create-home chores && install -d -o chores /srv/chores &&"
-        f"cp -r {SOURCE}/tests/system/chores/. /srv/chores/ && chown -R chores /srv/chores"
+        f"cp -r {SOURCE}/tests/sites/chores/. /srv/chores/ && chown -R chores /srv/chores"
     )
     machine.write("/etc/linod/chores.toml", SITE_TOML)
     machine.sh("linod --site chores manage migrate -v0 --run-syncdb")
@@ -63,7 +63,7 @@ def test_the_daemon_in_the_foreground_runs_them_too(tmp_path: Path, command: str
         "LINOD_ROOT": str(tmp_path),
         "HOME": str(tmp_path),
         "XDG_STATE_HOME": f"{tmp_path}/state",
-        "PYTHONPATH": str(Path(__file__).parent / "chores"),
+        "PYTHONPATH": str(CHECKOUT / "tests/sites/chores"),
         "DJANGO_SETTINGS_MODULE": "chores.settings",
     }
     linod = [sys.executable, "-m", *command.split()]

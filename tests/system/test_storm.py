@@ -9,8 +9,8 @@ import random
 
 import pytest
 
-from tests.machine import Machine
-from tests.storm import Storm
+from tests.support.machine import Machine
+from tests.support.storm import Storm
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 

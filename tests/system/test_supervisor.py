@@ -6,8 +6,16 @@ import json
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import active_timers, await_supervisor, ended_job, failed_units, jobs, rules, show
+from tests.support.in_machine import (
+    active_timers,
+    await_supervisor,
+    ended_job,
+    failed_units,
+    jobs,
+    rules,
+    show,
+)
+from tests.support.machine import Machine
 
 UNIT = "linod-supervisor@default.service"
 RELOAD_FAILED = "reload failed, the old code serves on"

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import active_timers, failed_units, jobs, rules, show, switch_off
+from tests.support.in_machine import active_timers, failed_units, jobs, rules, show, switch_off
+from tests.support.machine import Machine
 
 SEVEN = {
     "linod-clear_too_old_job_history",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.machine import SOURCE, Machine
-from tests.system.support import ensure_package
+from tests.support.in_machine import ensure_package
+from tests.support.machine import SOURCE, Machine
 
 pytestmark = pytest.mark.long
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import add_to_settings, jobs, rules
+from tests.support.in_machine import add_to_settings, jobs, rules
+from tests.support.machine import Machine
 
 MANAGE = "linod --site shop manage shell -v0 -c"
 

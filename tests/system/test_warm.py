@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.machine import Machine
-from tests.system.support import STATE, add_shop, ended_job, failed_units, jobs, show
+from tests.support.in_machine import STATE, add_shop, ended_job, failed_units, jobs, show
+from tests.support.machine import Machine
 from tests.system.test_lost_nothing import become, latest
 
 pytestmark = pytest.mark.long

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from tests.bench.spine import median, say, seconds
-from tests.machine import SOURCE, Machine, Workshop
+from tests.support.machine import SOURCE, Machine, Workshop
 
 NUMBER = 1000
 WORKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday"]

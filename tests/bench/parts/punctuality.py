@@ -10,8 +10,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from tests.bench.table import print_table, progress
-from tests.machine import SOURCE, Machine, Workshop
-from tests.system.support import add_shop, add_shops_code, jobs
+from tests.support.in_machine import add_shop, add_shops_code, jobs
+from tests.support.machine import SOURCE, Machine, Workshop
 
 RULES = 200
 SECONDS = 10  # within which they are due
