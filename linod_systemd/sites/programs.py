@@ -2,8 +2,8 @@
 
 Every one of them goes through :func:`run`: with ``/`` as its folder, nothing on stdin, no terminal, and no
 variable of the caller's environment that leads to code. Root may stand in a folder of a site, where
-``jinja2.py`` or ``sitecustomize.py`` lie (docs/security.md). tests/unit/sites/test_programs.py finds any other
-way to start a program.
+``jinja2.py`` or ``sitecustomize.py`` lie (docs/security.md). tests/unit/sites/test_programs.py finds any
+other way to start a program.
 """
 
 from __future__ import annotations

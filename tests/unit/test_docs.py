@@ -90,9 +90,7 @@ def test_each_command_parses(page: Path, capsys: pytest.CaptureFixture[str]) -> 
     for words in commands(page):
         if words[1:] in ([], ["--help"]):
             continue
-        given = [
-            {"N": "3", "TIME": "2027-01-01", "JOB": "1", "FILE": "f"}.get(word, word) for word in words[1:]
-        ]
+        given = [STANDS_FOR.get(word, word) for word in words[1:]]
         try:
             PARSERS[words[0]].parse_args(given)
         except SystemExit as error:
