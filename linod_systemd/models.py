@@ -182,7 +182,7 @@ class JobRule(models.Model):
         )
 
     def __str__(self) -> str:
-        """As in LINOD.txt: ``Job rule #4 <Procedures.checkdata every 1 daily>``."""
+        """As in Lino: ``Job rule #4 <Procedures.checkdata every 1 daily>``."""
         return f"Job rule #{self.pk} <Procedures.{self.procedure} every {self.every} {self.every_unit}>"
 
     @property
@@ -226,7 +226,7 @@ class JobRule(models.Model):
         )
 
     def run(self, ar: Any = None, lgr: logging.Logger | None = None) -> Job:
-        """Run it now, in this process, as LINOD.txt has it; the job, which has ended.
+        """Run it now, in this process, as Lino's JobRule.run() does; the job, which has ended.
 
         :param ar: what the procedure is called with; by default a request of this run.
         :param lgr: where the request logs to; its records reach the job's message, too.

@@ -1,6 +1,6 @@
 """Procedure, Procedures, LogLevels, and the decorators that register a function as a procedure.
 
-The words are those of lino.modlib.linod (LINOD.txt): a procedure is a function with a default interval.
+The words are those of lino.modlib.linod: a procedure is a function with a default interval.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tasks: what manages the rules of a site. The words are those of LINOD.txt."""
+"""Tasks: what manages the rules of a site. The words are those of lino.modlib.linod."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Tasks:
         return [due for due in dues if due is not None]
 
     def status(self) -> list[str]:
-        """One line for each rule, as in LINOD.txt, with its next time on the site's wall clock."""
+        """One line for each rule, as in Lino, with its next time on the site's wall clock."""
         return [f"{rule.label} {next_due.in_words(rule)}" for rule in rule_store.current().rules()]
 
 

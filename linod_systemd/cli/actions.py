@@ -1,4 +1,4 @@
-"""``linod run``, ``linod pause`` and ``linod resume``: what a person who may not start units asks for."""
+"""Commands that change rules, or ask for a run of one, in a process where the site is loaded."""
 
 from __future__ import annotations
 
@@ -9,14 +9,59 @@ from linod_systemd import clock
 from linod_systemd.cli.output import say
 from linod_systemd.jobs import running
 from linod_systemd.sites import config
-from linod_systemd.store import pause, rule_store
+from linod_systemd.store import export, pause, rule_store
+from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.lookup import find_rule
 from linod_systemd.store.next_due import local, next_run, site_time
+from linod_systemd.tasks import Tasks
 
 
-def run(site: config.Site, options: argparse.Namespace) -> int:
+def setup(site: config.Site) -> int:
+    """Make the rules of new procedures, and what else follows from the code."""
+    say(f"{site.name}: {Tasks().setup()}")
+    return write_rules(site)
+
+
+def write_rules(site: config.Site) -> int:
+    """Write rules.json, if it says something else."""
+    written = export.export(site)
+    print(f"{site.rules_file}: {'written' if written else 'up to date'}")
+    return 0
+
+
+def cancel(site: config.Site, name: str) -> int:
+    """:raises NoSuchRule: where there is none of this name."""
+    rule = find_rule(name)
+    Tasks().cancel_rule(rule, CancelledBy.PERSON)
+    say(f"{rule.name}: cancelled; again: {config.command(site.name, 'enable', rule.name)}")
+    return 0
+
+
+def enable(name: str) -> int:
+    """:raises NoSuchRule: where there is none of this name."""
+    rule = find_rule(name)
+    if not rule_store.current().enable(rule.name):
+        say(f"{rule.name}: was not cancelled")
+        return 0
+    due = next_run(find_rule(rule.name))
+    say(f"{rule.name}: enabled, {f'next run at {local(due)}' if due else 'never due by itself'}")
+    return 0
+
+
+def take_code(name: str) -> int:
+    """:raises NoSuchRule: where there is none of this name."""
+    rule = find_rule(name)
+    found = rule_store.current().take_code(rule.name)
+    for said in found:
+        say(f"{rule.name}: taken from the code: {said}")
+    if not found:
+        say(f"{rule.name}: is as the code says")
+    return 0
+
+
+def request_run(site: config.Site, name: str) -> int:
     """:raises AlreadyRunning: where its run has not ended; nothing is asked for then."""
-    rule = find_rule(options.rule)
+    rule = find_rule(name)
     running.check(site, rule.name)
     rule_store.current().request_run(rule.name)
     jobs = config.command(site.name, "jobs", rule.name)
@@ -42,8 +87,12 @@ def _end(until: datetime | None, duration: timedelta | None) -> datetime:
     return site_time(until)
 
 
-def resume(site: config.Site, options: argparse.Namespace) -> int:
-    rule = find_rule(options.rule) if options.rule else None
+def resume(site: config.Site, rule_name: str | None) -> int:
+    """End the pause of a rule, or of the whole site.
+
+    :raises NoSuchRule: where there is none of this name.
+    """
+    rule = find_rule(rule_name) if rule_name else None
     name = rule.name if rule else f"site {site.name}"
     if not rule_store.current().resume(rule.name if rule else pause.WHOLE_SITE):
         say(f"{name}: was not paused")

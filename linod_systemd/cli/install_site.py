@@ -286,6 +286,3 @@ def _has_timers(site: config.Site) -> bool:
         return False
     # Asked again: a change may have come while systemd was asked.
     return not unit_health.of_site(site) and unit_health.is_up_to_date(site)
-
-
-COMMANDS = {"install-site": install, "uninstall-site": uninstall}

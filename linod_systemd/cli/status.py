@@ -49,7 +49,7 @@ def status(site: config.Site, options: argparse.Namespace) -> int:
 
 
 def _lines(site: config.Site) -> int:
-    """The lines of LINOD.txt, one for each rule."""
+    """The lines of Lino's linod, one for each rule."""
     lines = Tasks().status()
     for line in lines:
         say(visible_line(line))

@@ -76,7 +76,7 @@ def _send_all(mails: Iterable[tuple[User, list[Message]]], logger: logging.Logge
         _close(connection, logger)
     logger.info("sent %d mails, %d were refused, the end of %d is unknown", sent, refused, unknown)
     if trouble:
-        # A Warning is no failure (LINOD.txt): the rule goes on, and its job says why so little was sent.
+        # A Warning is no failure (docs/django.md): the rule goes on, and its job says why so little was sent.
         raise Warning(f"{trouble}: {len(waiting) - sent - unknown} mails stay pending")
 
 

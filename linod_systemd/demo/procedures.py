@@ -1,4 +1,4 @@
-"""The procedures of the demo site, in the order and with the intervals of LINOD.txt.
+"""The procedures of the demo site, in the order and with the intervals of Lino's.
 
 The first of the seven, clear_too_old_job_history, is the app's own.
 """

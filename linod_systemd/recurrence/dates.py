@@ -1,4 +1,4 @@
-"""The dates of a recurrence, counted with python-dateutil (RECURRENCE.md). Pure: no clock, no time zone."""
+"""The dates of a recurrence, counted by python-dateutil (docs/recurrence.md). Pure: no clock, no zone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a rule is due: RecurrenceSet as plain data (RECURRENCE.md). Pure, without Django.
+"""When a rule is due: RecurrenceSet as plain data (docs/recurrence.md). Pure, without Django.
 
 Instants are aware and in UTC; none lies beyond the year 9998, and none of a unit below a day beyond 2199.
 """

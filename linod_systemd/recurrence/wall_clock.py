@@ -74,7 +74,7 @@ def in_utc(day: date, at: time, zone: ZoneInfo) -> datetime:
 def lacks_new_year(zone: ZoneInfo, begin: datetime, until: datetime) -> bool:
     """Whether a year begins between two instants whose first midnight does not exist, as Kathmandu's of 1986.
 
-    systemd finds no instant of such a year from one of the year before (seen on systemd 252).
+    systemd finds no instant of such a year from one of the year before (docs/systemd-facts.md, 37).
     """
     years = range(begin.astimezone(zone).year + 1, until.astimezone(zone).year + 1)
     return any(in_utc(date(year, 1, 1), time(), zone).astimezone(zone).time() != time() for year in years)

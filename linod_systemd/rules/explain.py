@@ -1,4 +1,4 @@
-"""A rule in one English sentence, true by RECURRENCE.md. Pure, without Django."""
+"""A rule in one English sentence, true by docs/recurrence.md. Pure, without Django."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def call(run: Run, ar: Any) -> Outcome:
     try:
         with _interruptible():
             run.perform(ar)
-    except Warning as warning:  # LINOD.txt: a procedure ends early, with a reason, and is well
+    except Warning as warning:  # as Lino's linod: a procedure ends early, with a reason, and is well
         return terminated() if request.stop_was_seen() else Outcome(Status.SUCCESS, str(warning))
     except Terminated:
         return terminated()

@@ -23,7 +23,7 @@ def verify(units: Mapping[str, str], directory: Path, *, per_user: bool = False)
 
     It exits 0 for an unknown key, so that any line it prints counts. None where it is not installed.
     A target and its drop-ins are looked at alone: it loads all that they name, and the time for that grows
-    with the square of their number (seen on systemd 252).
+    with the square of their number (docs/systemd-facts.md, 20).
 
     :raises ProgramError: where it does not end in time.
     """

@@ -47,8 +47,8 @@ def boot_id() -> str:
     """A name for the running boot of this machine or container, 32 hexadecimal digits.
 
     A unit is told it by PID 1 ($LINOD_BOOT_ID, systemd's %b): ProtectKernelTunables= lets a unit in a
-    container see the kernel's boot_id of the host, which stays the same over boots of the container (seen
-    on systemd 252). Where there is no systemd, the start of PID 1 tells such boots apart.
+    container see the boot_id of the host, which stays the same over boots of the container
+    (docs/systemd-facts.md, 30). Where there is no systemd, the start of PID 1 tells such boots apart.
     """
     told = os.environ.get("LINOD_BOOT_ID", "")
     if told:

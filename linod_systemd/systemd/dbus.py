@@ -1,6 +1,6 @@
 """Questions to systemd over D-Bus, by jeepney: what a job asks, without starting a program for each.
 
-A program that a job starts is also what PID 1 kills when it stops the job (seen on systemd 257).
+A program that a job starts is also killed by PID 1 when that stops the job (docs/systemd-facts.md, 36).
 """
 
 from __future__ import annotations

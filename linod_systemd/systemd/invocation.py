@@ -63,13 +63,13 @@ def _triggered_at(timer: str, service: str, *, per_user: bool) -> datetime | Non
     """When the timer elapsed that started this run of the service, or None: a person did.
 
     TRIGGER_TIMER_REALTIME_USEC cannot be used: the service keeps the variables of its first elapse for
-    all later starts, those by hand included (seen on systemd 252). So the timer itself is asked: if it
+    all later starts, those by hand included (docs/systemd-facts.md, 17). So the timer itself is asked: if it
     has elapsed since the boot and since the service last ended, it is what started it. That is told by the
     monotonic clock, which is not set: the real one may have been ahead when the service last ended.
     """
     try:
         with Bus(per_user=per_user) as bus:
-            # Not by systemctl, whose version 252 gives whole seconds of this one timestamp.
+            # Not by systemctl, which gives whole seconds on 252 (docs/systemd-facts.md, 18).
             elapsed = bus.instant("Timer", "LastTriggerUSec", timer)
             # None since the boot: a Persistent= timer then gives the time of its stamp.
             since_boot = int(bus.get("Timer", "LastTriggerUSecMonotonic", timer))

@@ -160,7 +160,7 @@ def _stop(directory: Path, site: str, shortened: Mapping[str, str], units: list[
     """Take units off linod.target's list, and stop them: PID 1 would start again what it is to uphold.
 
     A unit whose file goes while it is active stays behind as failed, and a timer whose calendar
-    changes under it may elapse for the past (both seen on systemd 252). PID 1 would stop them by itself
+    changes under it may elapse for the past (docs/systemd-facts.md, 2 and 7). PID 1 would stop them by itself
     (StopWhenUnneeded=), hundreds of them only in ten seconds and more, for which other sites would wait.
     """
     if not shortened:

@@ -18,12 +18,13 @@ import django; django.setup()
 from django.conf import settings; settings.ALLOWED_HOSTS.append("testserver")
 from django.test import Client
 from linod_systemd.cli import main, parser
+from linod_systemd.cli.command import Call
 from linod_systemd.sites import config
 from linod_systemd.demo.models import User
 client = Client(); client.force_login(User.objects.create_superuser("boss"))
 site, lists = config.this_site(), "/admin/linod_systemd/"
 def linod(*arguments):
-    main.dispatch(site, parser.parser("linod").parse_args(arguments))
+    main.dispatch(Call(parser.parser("linod").parse_args(arguments), site))
 def page(address):
     assert client.get(lists + address).status_code == 200, address
 ASKED = {

@@ -1,4 +1,4 @@
-"""RECURRENCE.md once more, day by day and plainly, to judge RecurrenceSet by; and rules to judge.
+"""docs/recurrence.md once more, day by day and plainly, to judge RecurrenceSet by; and rules to judge.
 
 Nothing is shared with it: no date arithmetic, no Easter, no rule for times that do not exist.
 """

@@ -1,4 +1,4 @@
-"""Timers elapse when RECURRENCE.md says, and at no other time: as PID 1 sees it."""
+"""Timers elapse when docs/recurrence.md says, and at no other time: as PID 1 sees it."""
 
 from __future__ import annotations
 

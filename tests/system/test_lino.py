@@ -197,7 +197,7 @@ def test_on_postgresql(workshop: Workshop, base: Path, installed: str, with_lino
 
 
 def test_words_of_the_documentation(lino: Machine) -> None:
-    """The lines of LINOD.txt, on a site of today."""
+    """The lines of Lino's linod, on a site of today."""
     shown = in_site(
         lino,
         "from lino.api.doctest import *\n"

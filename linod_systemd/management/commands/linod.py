@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from linod_systemd.cli import output
-from linod_systemd.cli.main import dispatch
-from linod_systemd.cli.parser import add_commands
+from linod_systemd.cli.command import Call
+from linod_systemd.cli.main import dispatch, gives_json
+from linod_systemd.cli.parser import ALL, add_commands
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
@@ -20,7 +21,7 @@ class Command(BaseCommand):
     help = "The background tasks of this site: their status, or any command of `linod`."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_commands(parser)
+        add_commands(parser, tuple(command for command in ALL if not command.of_host))
 
     def execute(self, *args: Any, **options: Any) -> Any:
         # The system checks of Django 6.1 open the database, which may lie in a folder of ours.
@@ -35,12 +36,8 @@ class Command(BaseCommand):
             **{"json": False, "export": False, "verbose": False, "lines": True, **options}
         )  # bare: the lines of the status
         try:
-            with (
-                output.apart()
-                if parsed.json or getattr(parsed, "export", False)
-                else contextlib.nullcontext()
-            ):
-                code = dispatch(site, parsed)
+            with output.apart() if gives_json(parsed) else contextlib.nullcontext():
+                code = dispatch(Call(parsed, site))
         except LinodError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
         if options["command"] is None and (note := rule_store.current().note):

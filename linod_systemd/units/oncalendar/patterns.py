@@ -84,7 +84,7 @@ def _in_months(series: DateSeries, years: Years, months: Months) -> list[DateExp
         return [
             DateExpression(on, years, named, frozenset(part), from_end)
             for on, numbers, from_end in wanted
-            for part in (runs(numbers) if from_end else [numbers])  # systemd 252 refuses ~01,26
+            for part in (runs(numbers) if from_end else [numbers])  # docs/systemd-facts.md, 38
         ]
     if days:
         return _moved(days, series.start.day, years, months, named)

@@ -1,4 +1,4 @@
-"""RecurrenceSet → the lines of a [Timer] section (systemd.time(7), RECURRENCE.md). Pure."""
+"""RecurrenceSet → the lines of a [Timer] section (systemd.time(7), docs/recurrence.md). Pure."""
 
 from __future__ import annotations
 

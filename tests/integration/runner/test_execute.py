@@ -115,7 +115,7 @@ def test_cancelled_rule_can_be_run_by_hand() -> None:
 
 
 def test_a_rule_can_be_run_as_in_lino() -> None:
-    """LINOD.txt: ``JobRule.run(ar, lgr=None) -> Job``."""
+    """As in Lino: ``JobRule.run(ar, lgr=None) -> Job``."""
     job = JobRule.objects.get(name="test_works").run()
     assert (job.status, job.trigger, job.scheduled_for) == ("success", "manual", None)
     assert "working on test_works" in Job.objects.get(pk=job.pk).message

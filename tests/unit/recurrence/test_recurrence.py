@@ -1,4 +1,4 @@
-"""When a rule is due: examples from RECURRENCE.md."""
+"""When a rule is due: examples from docs/recurrence.md."""
 
 from __future__ import annotations
 
