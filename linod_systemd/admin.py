@@ -1,4 +1,4 @@
-"""Django's admin finds the pages of rules and jobs here."""
+"""Register the admin pages of rules and jobs, where Django looks for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Django system checks: what would go wrong at night, said at start-up."""
+"""Check the settings and procedures of a site at start-up (Django's system checks)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instants, as the database holds them and as the rest of the code does: aware, in UTC."""
+"""Convert instants between the database, which may be naive, and the code: aware, in UTC."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def to_database(instant: datetime) -> datetime:
 
 
 def from_database(value: datetime) -> datetime:
-    """What a DateTimeField gave, as an aware instant in UTC."""
+    """Convert the value of a DateTimeField into an aware instant in UTC."""
     if timezone.is_naive(value):
         value = timezone.make_aware(value, timezone.get_default_timezone())
     return value.astimezone(UTC)

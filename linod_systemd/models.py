@@ -1,4 +1,4 @@
-"""JobRule, and the questions asked of rules; Django finds Job here, too."""
+"""JobRule, its queries and its changes. Django finds Job and Pause here, too."""
 
 from __future__ import annotations
 

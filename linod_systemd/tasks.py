@@ -1,4 +1,4 @@
-"""Tasks: what manages the rules of a site. The words are those of lino.modlib.linod."""
+"""Tasks: set up, run, cancel the rules of a site. The words are those of lino.modlib.linod."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class Changes:
-    """What setup() did and found; each a list of rules, for people.
+    """The changes that setup() made and found; each a list of rules, for people.
 
     ``followed`` and ``edited`` say where rule and code differed: ``check (every is 10, the code says 20)``.
     """

@@ -1,4 +1,4 @@
-"""``linod calendar``: what will run when, all rules on one page; from a rules.json it needs no Django."""
+"""Print the page of ``linod calendar``: all rules, with the runs of a week or a month. Needs no Django."""
 
 from __future__ import annotations
 

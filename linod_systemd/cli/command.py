@@ -12,7 +12,7 @@ from linod_systemd.sites.config import Site
 
 
 class Needs(enum.Enum):
-    """What has to be there before a command runs."""
+    """The things that have to be there before a command runs."""
 
     NOTHING = "nothing"  # it runs as whoever types it
     SITE = "a site"  # in a process of the site's user

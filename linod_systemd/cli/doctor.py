@@ -1,4 +1,4 @@
-"""``linod doctor``: what is wrong with this host or site, each line with the remedy. Imports no site.
+"""Examine a host and its sites for ``linod doctor``; each fault has its remedy. Imports no site.
 
 What only a site can say is asked of it as its user (site_processes/site_process.py), and shown as said by it.
 """
@@ -252,7 +252,7 @@ def _generated(site: Site) -> Finding:
 
 
 def _rules(site: Site, known: Sequence[str]) -> Iterator[Finding]:
-    """What `linod status` says, as its user.
+    """Ask the site for `linod status`, as its user.
 
     :param known: what is wrong with its units, as was seen without the site.
     """

@@ -1,4 +1,4 @@
-"""``linod install-site``, ``linod uninstall-site``: root makes a site's SITE.toml and units; undoes it."""
+"""Make the SITE.toml and the units of a site, as root (``install-site``), or remove them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def uninstall(options: argparse.Namespace) -> int:
 
 
 def _remove_units(name: str) -> None:
-    """What starts jobs goes first; then the jobs end, and what records their end; then the rest goes."""
+    """Remove the timers, end the jobs, wait until their ends are recorded, and remove the rest."""
     directory, live = generate.unit_directory(per_user=False), systemctl.is_running()
     with locks.of_site(name, directory):
         installed = plan.read_installed(directory)

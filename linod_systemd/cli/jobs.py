@@ -1,4 +1,4 @@
-"""``linod jobs`` and ``linod show``: what ran."""
+"""List jobs (``linod jobs``), and show one with its message (``linod show``)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _job_cells(job: Job, verbose: bool) -> tuple[str, ...]:
 
 
 def _used(job: Job) -> tuple[str, str, str]:
-    """What the control group of its unit has used; nothing where that is not known."""
+    """Return ``warm`` or ``cold``, the CPU time and the peak of memory; empty where not known."""
     cpu = "" if job.cpu_seconds is None else f"{job.cpu_seconds:.3f} s"
     memory = "" if job.memory_peak is None else f"{job.memory_peak / 2**20:.1f} MiB"
     return ("warm" if job.warm else "cold", cpu, memory)

@@ -1,5 +1,6 @@
-"""Move an SQLite database away from the code, and leave a link in its place, so that no setting changes:
-``python -m linod_systemd.cli.move_database FILE FOLDER``, run as the site's user.
+"""Move an SQLite database away from the code, and leave a link in its place, so that no setting changes.
+
+``python -m linod_systemd.cli.move_database FILE FOLDER`` does that as the site's user.
 
 SQLite follows the link, and writes its journal beside the file itself (unixFullPathname, since 3.10).
 """

@@ -1,4 +1,4 @@
-"""``linod next`` and ``linod explain``: when a rule is due; from a rules.json they need no Django."""
+"""Print the next times of a rule, or a sentence that explains them. A rules.json needs no Django."""
 
 from __future__ import annotations
 

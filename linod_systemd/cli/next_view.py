@@ -1,4 +1,4 @@
-"""What ``linod next`` shows in a terminal: the rule, each time with what makes it special, the timer."""
+"""Show the next times of a rule in a terminal, each with its remarks, and the lines of the timer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``linod simulate``: the rules without systemd, on a developer's machine, in the foreground."""
+"""Run the rules of a site without systemd, in the foreground, on a developer's machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a site says of itself, for its SITE.toml: ``python -m linod_systemd.cli.site_facts DIRECTORY``, run as
-its user. The answer is one JSON object on stdout; what the site prints as it loads goes to stderr.
+"""Collect the facts of a site for its SITE.toml: ``python -m linod_systemd.cli.site_facts DIRECTORY``.
 
-With ``--migrate`` it makes the tables of the database, and answers nothing.
+It runs as the site's user, prints one JSON object on stdout, and sends to stderr whatever the site prints as
+it loads. With ``--migrate`` it makes the tables of the database, and answers nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``linod status``: how the rules and their units are, and what having them ready costs."""
+"""Show the rules of a site, their units, and the cost of the supervisor (``linod status``)."""
 
 from __future__ import annotations
 

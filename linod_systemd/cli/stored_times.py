@@ -1,4 +1,4 @@
-"""The times of rules in the site's store, for ``linod next``, ``linod explain`` and ``linod calendar``."""
+"""Find rules in the site's store for ``linod next``, ``linod explain`` and ``linod calendar``."""
 
 from __future__ import annotations
 

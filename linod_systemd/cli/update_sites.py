@@ -1,4 +1,4 @@
-"""Which linod-systemd the environment of each site has, and ``linod update-sites``, which brings them root's.
+"""Compare the linod-systemd of each site's environment with root's, and bring it up to date.
 
 pip runs as the owner of the environment: a site puts into it what it likes, and root runs none of that.
 """

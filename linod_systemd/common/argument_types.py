@@ -1,4 +1,4 @@
-"""What a person types as an instant, a span of time, a month or a number: the ``type=`` of argparse.
+"""Read an instant, a span of time, a month or a number that a person typed (``type=`` of argparse).
 
 Each raises ArgumentTypeError, with an example of what is right.
 """

@@ -1,4 +1,4 @@
-"""lino.log: one file that many processes write at once."""
+"""Write lino.log, one file for many processes at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job or a rule says, so that a reader sees what is there and a terminal obeys none of it."""
+"""Make text of jobs and rules visible and harmless: a terminal obeys no control character of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """The same in one line."""
+    """Make a text visible in one line."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 

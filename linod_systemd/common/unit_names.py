@@ -1,4 +1,4 @@
-"""The names of units: pure functions from a site and a rule."""
+"""Name the units: pure functions of a site and a rule. No other module makes such a name."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def checked_models() -> list[type[Model]]:
 
 
 def full_clean(row: Model) -> Iterator[str]:
-    """What Django's own validation says."""
+    """Yield the errors of Django's own validation."""
     try:
         row.full_clean()
     except ValidationError as error:

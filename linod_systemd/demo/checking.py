@@ -19,7 +19,7 @@ Found = tuple[str, str, str]  # checker, row, message
 
 @dataclass
 class Report:
-    """What a check of all rows found."""
+    """The result of a check of all rows."""
 
     rows: int = 0
     found: int = 0

@@ -134,7 +134,7 @@ class Attendance(models.Model):
 
 
 class Problem(models.Model):
-    """What a checker found wrong with a row."""
+    """A problem that a checker found in a row."""
 
     checker = models.CharField(max_length=100)
     content_type = models.ForeignKey(ContentType, models.CASCADE)
@@ -155,7 +155,7 @@ class Problem(models.Model):
 
 
 class Summary(models.Model):
-    """What the jobs of a rule did on a day."""
+    """The sums of the jobs of a rule on a day."""
 
     rule_name = models.CharField(max_length=200)
     day = models.DateField()

@@ -17,7 +17,7 @@ from linod_systemd.store.choices import BAD_ENDS
 
 @dataclass
 class Tally:
-    """What the jobs of a rule did on a day."""
+    """The sums of the jobs of a rule on a day."""
 
     runs: int = 0
     failures: int = 0

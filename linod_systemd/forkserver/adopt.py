@@ -1,4 +1,4 @@
-"""What a unit gave its main process, taken on by a process that runs in its stead (systemd.exec(5)).
+"""Give a fork what its unit gave the main process: environment, limits, priority (systemd.exec(5)).
 
 Not its sandbox, which no process can take on; the supervisor's is the same (hardening.conf.j2).
 """

@@ -1,4 +1,4 @@
-"""A job in a fork of the supervisor: it joins its client's unit, then runs as linod-run does.
+"""Run a job in a fork of the supervisor: it joins its client's unit, then runs as linod-run does.
 
 The other side of the words is in forkserver/client.py.
 """

@@ -1,4 +1,4 @@
-"""The main process of a job's unit: asks the supervisor, which has the site loaded, to fork the job.
+"""The main process of a job's unit: it asks the supervisor, which has the site loaded, to fork the job.
 
 It waits for the job, passes signals on, and ends as the job did. Where nobody answers, it becomes the cold
 command itself. What is imported here costs each job its time: ``socket`` and ``signal`` bring enum and
@@ -131,7 +131,7 @@ class Client:
 
 
 def _next_word(connection: _socket.socket) -> bytes:
-    """What comes next; nothing: it is over.
+    """Return the next word of the other side; nothing: it is over.
 
     :raises OSError: where it does not come in time.
     """

@@ -1,4 +1,4 @@
-"""A forked child that ends as a python of its own would: signals, exit handlers, exit code."""
+"""Fork a child that ends as a python of its own would: signals, exit handlers, exit code."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _become(
 
 
 def _forget(close: Iterable[int]) -> None:
-    """What the parent has arranged for itself."""
+    """Undo in the child what the parent set: signals, descriptors, exit handlers."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)

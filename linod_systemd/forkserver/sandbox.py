@@ -1,4 +1,4 @@
-"""Whether a job would find in the supervisor's sandbox what its own unit says (systemd.exec(5)).
+"""Compare the unit of a job with the supervisor's: a fork has the supervisor's sandbox (systemd.exec(5)).
 
 The templates say the same for both; a drop-in may say otherwise for one.
 """
@@ -51,7 +51,7 @@ Sandbox = dict[str, Any]
 
 
 def of(bus: Bus, unit: str) -> Sandbox:
-    """What systemd holds for a service, but for what may differ.
+    """Ask systemd for the properties of a service that a job shares with its supervisor.
 
     :raises BusError: where it does not answer.
     """
@@ -78,7 +78,7 @@ def _path(folder: str | Sequence[Any]) -> str:
 
 
 def changed(bus: Bus, unit: str) -> Sandbox | None:
-    """What systemd holds for a service that has drop-ins; None: it has none, and is as the template says.
+    """Ask systemd for these properties of a service that has drop-ins; None: it has none.
 
     :raises BusError: where it does not answer.
     """
@@ -88,7 +88,7 @@ def changed(bus: Bus, unit: str) -> Sandbox | None:
 
 @dataclass(frozen=True)
 class Own:
-    """What the supervisor was started with: see ``changed``; and the files of its unit, with their times."""
+    """The supervisor's properties at its start (see ``changed``), and the files of its unit with their times."""
 
     unit: str
     changed: Sandbox | None

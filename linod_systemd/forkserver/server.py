@@ -1,4 +1,4 @@
-"""The supervisor's socket for jobs: accepts clients, forks a job for each, tells each how it ended.
+"""Serve the supervisor's socket: accept clients, fork a job for each, tell each how its job ended.
 
 The other sides of it are forkserver/client.py and, in the fork, forkserver/child.py.
 """
@@ -65,7 +65,7 @@ class ForkServer:
         return not self._jobs and not self._waiting
 
     def descriptors(self) -> list[int]:
-        """What a child of another kind has to close."""
+        """The descriptors that a child of another kind has to close."""
         held = [connection.fileno() for connection, _ in self._waiting]
         held += [job.connection.fileno() for job in self._jobs.values()]
         listening = [] if self.listening.fileno() < 0 else [self.listening.fileno()]
@@ -138,7 +138,7 @@ class ForkServer:
     # --- in the parent -----------------------------------------------------------------------
 
     def take_reports(self) -> list[str]:
-        """What the jobs have told; the rules of those whose rows have their end."""
+        """Take what the jobs tell; the rules of those jobs whose rows have their end."""
         ended = []
         for line in os.read(self.reports, 65536).splitlines():
             kind, _, rest = line.partition(b" ")

@@ -1,4 +1,4 @@
-"""A folder of its own for the temporary files of a warm job.
+"""Make a folder of its own for the temporary files of a warm job.
 
 A cold one has that by PrivateTmp= of its unit. A fork is in the mount namespace of the supervisor, whose
 /tmp all forks share; so $TMPDIR, which python and most programs obey, names a folder for each.

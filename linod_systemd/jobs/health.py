@@ -1,4 +1,4 @@
-"""How the rules of a site are: when each ran last and is due next, and what is wrong with it."""
+"""Judge the rules of a site: the last run of each, its next one, and its trouble."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Health:
 
     @property
     def trouble(self) -> str:
-        """What somebody should look at, or nothing."""
+        """The trouble that somebody should look at, or nothing."""
         if self.impossible:
             return f"it is impossible: {self.impossible}"
         if self.rule.rule.cancelled:
@@ -65,7 +65,7 @@ class Health:
         return self.pause or self.trouble or "live"
 
     def remedy(self, site: config.Site) -> str:
-        """What a person types, or does, where there is a trouble."""
+        """Return the remedy for its trouble: a command, or an advice."""
         if self.impossible:
             return "correct the rule in the admin"
         if self.rule.rule.cancelled:

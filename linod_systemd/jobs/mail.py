@@ -1,4 +1,4 @@
-"""What a site's people are told by mail: a rule failed, has recovered, has not succeeded for too long.
+"""Mail the people of a site: a rule failed, has recovered, or has not succeeded for too long.
 
 One mail for a failure, one for the recovery: a rule that fails every ten seconds is told of once, and one
 that comes and goes no oftener than LINOD_MAIL_PAUSE_SECONDS lets it.

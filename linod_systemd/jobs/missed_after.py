@@ -1,4 +1,4 @@
-"""Rules that have not succeeded for longer than their ``missed_after``: people are told once, and at the end.
+"""Find rules that have not succeeded for longer than ``missed_after``; mail that once, and the end of it.
 
 Which they know of is kept in a file of the state folder.
 """

@@ -1,4 +1,4 @@
-"""How a run of a procedure ended."""
+"""Outcome: the end of one attempt, as the runner saw it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app's own procedure: the history of jobs does not grow for ever."""
+"""Delete old jobs daily: the app's own procedure."""
 
 from __future__ import annotations
 

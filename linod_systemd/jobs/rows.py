@@ -22,7 +22,7 @@ logger = logging.getLogger("linod.rows")
 
 
 def label(job: Job) -> str:
-    """What to call a job: by its number, where it has one."""
+    """Name a job: ``job #7``, or by its uuid where it has no number yet."""
     return f"job #{job.pk}" if job.pk else f"job {job.uuid}"
 
 
@@ -78,7 +78,7 @@ def never_begun(site: config.Site, name: str, invocation_id: str, start: datetim
 
 
 def _trigger(site: config.Site, rule: str, invocation_id: str) -> Trigger:
-    """What started an invocation that could not say so: its timer, if that elapsed right then; else a person.
+    """Tell who started an invocation that could not say so: its timer, if that elapsed then; else a person.
 
     Taken for the timer's where systemd does not know any more.
     """

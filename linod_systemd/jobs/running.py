@@ -1,4 +1,4 @@
-"""One run of a rule at a time: the lock of this host, which ends with the process that holds it."""
+"""Lock a rule while it runs: one run at a time on this host. The lock ends with its process."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def _open(site: config.Site, rule: str) -> int:
 
 
 def remedy() -> str:
-    """What to do where a rule is running already."""
+    """Return the remedy for a rule that is running already."""
     return (
         f"wait for its end: {config.command(rule_store.current().site.name, 'jobs', '--status', 'running')}"
     )
 
 
 def error_for(rule: str) -> AlreadyRunning:
-    """What to say to who comes second."""
+    """Return the error for a second start, which says when, how and where the first one began."""
     job = rule_store.current().jobs(rule).running().first()
     if job is None:  # it has begun in this moment, or its database is away
         return AlreadyRunning(f"the rule {rule!r} is already running", remedy())

@@ -1,4 +1,4 @@
-"""What was due and did not run: rows ``skipped``, with the reason as far as it can be known.
+"""Write the ``skipped`` rows: occurrences that were due and did not run, with the cause as far as known.
 
 systemd says nothing of a timer that elapses while its service is still active, or that did not elapse at
 all; so who starts next, or the supervisor at its own start, looks back.

@@ -1,4 +1,4 @@
-"""What could not be written into the database, kept until it can: one JSON file each, in order.
+"""Keep rows and ends that the database cannot take now: one JSON file each, in order.
 
 Nothing here imports Django: of a site that does not load, too, it is noted how its jobs end.
 """

@@ -1,4 +1,4 @@
-"""Starts that the journal has and the database has not, or not the end of.
+"""Make the missing row of each start that the journal has and the database has not; or its end.
 
 A run may die before it can write a row, and what OnFailure= starts may die, too; or it is started once for
 two ends in a row, or is told of the unit's next run. So the supervisor goes through the starts that PID 1

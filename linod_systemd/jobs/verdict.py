@@ -1,4 +1,4 @@
-"""The end of an invocation, as systemd tells it, in the words of a Job row."""
+"""Put the end of an invocation, as systemd tells it, into the words of a Job row."""
 
 from __future__ import annotations
 

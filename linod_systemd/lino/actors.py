@@ -43,7 +43,7 @@ class RunJob(dd.Action):
 
 
 class JobRules(dd.Table):
-    """What systemd is told: one rule for each task. It is edited there."""
+    """The rules that systemd is told of, one for each task. People edit the task."""
 
     app_label = "linod_systemd"
     label = _("Job rules")
@@ -100,7 +100,7 @@ class JobsByRule(Jobs):
 
 
 class JobsByTask(Jobs):
-    """The same, below a task on Lino's own pages."""
+    """The jobs of a task, below it on Lino's own pages."""
 
     app_label = "linod_systemd"
     label = _("Jobs")

@@ -1,4 +1,4 @@
-"""A task of Lino (a row of any Runnable model) → the rule that mirrors it. The task is the truth."""
+"""Mirror each task of Lino (a row of any Runnable model) in a rule. The task is the truth."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _deleted(instance: Any, **_: Any) -> None:
 
 
 def key(task: Any) -> str:
-    """What JobRule.mirrors says of a task: ``linod.SystemTask:3``."""
+    """Return the key of a task, which JobRule.mirrors has: ``linod.SystemTask:3``."""
     return f"{task._meta.label}:{task.pk}"
 
 

@@ -1,4 +1,4 @@
-"""The store of a Lino site, whose rules mirror its tasks: what they run, with what, who hears of it."""
+"""The store of a Lino site: its rules mirror its tasks."""
 
 from __future__ import annotations
 

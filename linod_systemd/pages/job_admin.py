@@ -1,4 +1,4 @@
-"""Job in Django's admin: the history, to be read."""
+"""The history of jobs in Django's admin: to be read, not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the form of a rule means, before it is saved: one sentence, the next times, or what is wrong."""
+"""Explain the form of a rule before it is saved: one sentence, the next times, or the error."""
 
 from __future__ import annotations
 

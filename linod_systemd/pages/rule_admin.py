@@ -1,4 +1,4 @@
-"""JobRule in Django's admin; Django finds Job here, too."""
+"""The rules in Django's admin: their list, actions, form, and button."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class JobRuleForm(JobRuleModelForm):
 
 
 class RuleActionForm(ActionForm):
-    """What stands beside the choice of an action."""
+    """The fields beside the choice of an action."""
 
     until = forms.DateTimeField(
         required=False, label="until", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
@@ -92,7 +92,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: JobRule | None = None) -> list[str]:
-        """What a person sees and cannot set: each field that does an act needs the permission of that act.
+        """Return the fields that a person may only read: some fields need the permission of an act.
 
         To choose the code that a rule runs is to add a rule.
         """
@@ -233,7 +233,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
         return [setup, preview, *super().get_urls()]
 
     def preview(self, request: HttpRequest) -> HttpResponse:
-        """What the form that is being filled in means; nothing is saved."""
+        """Explain the form that is being filled in; nothing is saved."""
         number = request.GET.get("rule", "")
         rule = JobRule.objects.filter(pk=number).first() if number.isdecimal() else None
         is_allowed = self.has_change_permission(request, rule) if rule else self.has_add_permission(request)
@@ -250,7 +250,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
 
 def unit_troubles() -> list[Trouble]:
-    """What is wrong with the units of this site, as `linod status` says it; no rule's own trouble."""
+    """Return the troubles of this site's units, as `linod status` has them; no rule's own trouble."""
     try:
         return health.of_site(rule_store.current().site).unit_troubles
     except LinodError as error:  # a web process may be kept from asking systemd

@@ -1,4 +1,4 @@
-"""What will run when: the occurrences of all rules between two dates, and the crowded hours. Pure."""
+"""List the occurrences of all rules between two dates, and the crowded hours. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Agenda:
 
 
 def of(entries: Iterable[Entry], first: date, last: date, zone: ZoneInfo, now: datetime) -> Agenda:
-    """What is due from a date to another (both included), but nothing before ``now`` (aware)."""
+    """Collect the occurrences from one date to another (both included), but none before ``now`` (aware)."""
     begin = max(now.astimezone(UTC), wall_clock.in_utc(first, time(), zone))
     end = wall_clock.in_utc(last + DAY, time(), zone)
     days: dict[date, list[tuple[datetime, str]]] = {

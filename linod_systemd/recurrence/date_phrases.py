@@ -1,4 +1,4 @@
-"""The dates of a recurrence in English: ``on the first and the last working day of every month``. Pure."""
+"""Say the dates of a recurrence in English: ``on the first working day of every month``. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dates of a recurrence, counted by python-dateutil (docs/recurrence.md). Pure: no clock, no zone."""
+"""Count the dates of a recurrence, by python-dateutil (docs/recurrence.md). Pure: no clock, no zone."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class DateSeries:
 
 @functools.lru_cache(maxsize=1024)
 def _offsets(weekday: int, length: int, days: frozenset[int], positions: tuple[int, ...]) -> list[int]:
-    """The same for so many days of which the first is on a weekday; these are counted from 0."""
+    """Return the offsets of the chosen days among ``length`` days; the first is ``weekday`` (0: Monday)."""
     ticked = [number for number in range(length) if not days or (weekday + number) % 7 in days]
     places = {place - 1 if place > 0 else len(ticked) + place for place in positions}
     return [ticked[place] for place in sorted(places) if 0 <= place < len(ticked)]

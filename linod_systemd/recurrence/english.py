@@ -1,4 +1,4 @@
-"""Numbers, dates, weekdays and spans of time in English words. Pure.
+"""Say numbers, dates, weekdays and spans of time in English words. Pure.
 
 The names stand here, as strftime() gives those of the locale.
 """

@@ -1,4 +1,4 @@
-"""What a recurrence says, and whether that is possible at all (docs/recurrence.md). Pure, without Django."""
+"""The fields of a recurrence, and whether they can go together (docs/recurrence.md). Pure, without Django."""
 
 from __future__ import annotations
 

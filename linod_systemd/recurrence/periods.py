@@ -1,4 +1,4 @@
-"""The instants of a period of seconds, kept on the ticked local weekdays (docs/recurrence.md). Pure."""
+"""Count the instants of a period of seconds, kept on the ticked local weekdays (docs/recurrence.md). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a rule is due: RecurrenceSet as plain data (docs/recurrence.md). Pure, without Django.
+"""Count the instants at which a rule is due: RecurrenceSet (docs/recurrence.md). Pure, without Django.
 
 Instants are aware and in UTC; none lies beyond the year 9998, and none of a unit below a day beyond 2199.
 """
@@ -209,7 +209,7 @@ class RecurrenceSet(RecurrenceFields):
     # --- how they are counted, not delayed ----------------------------------------------------
 
     def _candidates(self, floor: datetime) -> Iterator[datetime]:
-        """What is due after ``floor``, which is A or later, or just before A; without regard to an end."""
+        """The instants after ``floor``, which is A or later, or just before A; without regard to an end."""
         if self.every_unit == "never":
             return
         if self.every_unit == "once":
@@ -226,7 +226,7 @@ class RecurrenceSet(RecurrenceFields):
                 previous = instant
 
     def _candidates_back(self, ceiling: datetime) -> Iterator[datetime]:
-        """What is due at or before ``ceiling``, backwards."""
+        """The instants at or before ``ceiling``, backwards."""
         if self.every_unit == "never" or ceiling < self._anchor:
             return
         if self.every_unit == "once":

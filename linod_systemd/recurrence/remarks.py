@@ -1,4 +1,4 @@
-"""What makes an instant of a rule special: shifted by a jump of the clock, moved to a weekday. Pure."""
+"""Remark on an instant of a rule: shifted by a jump of the clock, moved to another weekday. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wall clock of a time zone, and where it jumps. Pure."""
+"""Convert between the wall clock of a time zone and UTC, over the jumps of the clock. Pure."""
 
 from __future__ import annotations
 

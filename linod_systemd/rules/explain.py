@@ -1,4 +1,4 @@
-"""A rule in one English sentence, true by docs/recurrence.md. Pure, without Django."""
+"""Explain a rule in one English sentence, true by docs/recurrence.md. Pure, without Django."""
 
 from __future__ import annotations
 

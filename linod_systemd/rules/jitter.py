@@ -1,4 +1,4 @@
-"""By how much the jitter of a rule delays it: the same each time for a rule on a host. Pure.
+"""Compute the delay of a rule from its jitter: the same each time for a rule on a host. Pure.
 
 Rules that are due together start in the order of run_after. Each of them waits until its After= units have
 run, but only for those that have begun by then: so a rule is delayed by at least as much as the rules that
@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class Jittery(Protocol):
-    """What is known of a rule here; jitter in seconds."""
+    """The fields of a rule from which its delay follows; jitter in seconds."""
 
     @property
     def name(self) -> str: ...

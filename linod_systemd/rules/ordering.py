@@ -1,4 +1,4 @@
-"""Which rules (or procedures) go before which when they are due together: ``run_after``. Pure."""
+"""Find circles in ``run_after``, by which rules go before others that are due with them. Pure."""
 
 from __future__ import annotations
 

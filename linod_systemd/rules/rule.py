@@ -1,4 +1,4 @@
-"""A rule and the rules of a site, as plain data: what rules.json says. Pure, without Django."""
+"""Rule and RuleSet: the entries of a rules.json as plain data. Pure, without Django."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Rule(RecurrenceFields):
 
 @dataclass(frozen=True)
 class RuleSet:
-    """What a rules.json says: the good rules, and why each of the others is refused."""
+    """The contents of a rules.json: the good rules, and why each of the others is refused."""
 
     site: str
     timezone: str

@@ -1,4 +1,4 @@
-"""rules.json, the border between a site and root: how it is read and written.
+"""Read and write rules.json, the border between a site and root.
 
 The site's user writes it, root reads it and trusts nothing in it. Nothing here imports Django.
 """
@@ -148,7 +148,7 @@ def get_ready() -> None:
 
 @functools.cache
 def _entries() -> TypeAdapter[Rule]:
-    """What reads one entry. Imported by who reads alone: linod-run does not, and would wait for it."""
+    """Return the reader of entries. Only a process that reads some imports it: it takes long to load."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Rule)

@@ -1,4 +1,4 @@
-"""Whether a rule runs when its timer has rung: systemd is the alarm clock, the slot is the truth.
+"""Decide whether a rule runs when its timer has rung: systemd is the alarm clock, the slot is the truth.
 
 A slot is one occurrence of a rule. systemd rings for more than one reason: also when a timer was edited,
 when a job outlasted its period, when the clock jumped. Pure; instants are aware and in UTC.
@@ -17,7 +17,7 @@ ELAPSE_TO_START = timedelta(seconds=3)
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of the rule when its timer rings.
+    """The facts about a rule and its slot when its timer rings.
 
     ``live_since``: when it was made, enabled or last edited (None: not known); ``taken``: whether a job
     has the slot already; ``paused``: the pause that holds then or at the slot, in words, or nothing;

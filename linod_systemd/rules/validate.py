@@ -1,4 +1,4 @@
-"""Whether a rule can become units, wherever it comes from: a row, a decorator, rules.json. Pure."""
+"""Judge whether a rule can become units: of a row, a decorator, or rules.json. Pure."""
 
 from __future__ import annotations
 

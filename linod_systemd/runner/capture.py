@@ -1,4 +1,4 @@
-"""What a job logs, kept for ``Job.message``: the beginning and the end, with a note of what was cut."""
+"""Keep the beginning and the end of a job's log for ``Job.message``, with a note of the cut between."""
 
 from __future__ import annotations
 

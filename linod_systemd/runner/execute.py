@@ -1,4 +1,4 @@
-"""One rule in this process: its lock, attempts with their Job rows, captured log, exact end."""
+"""Run a rule in this process: its lock, its attempts with their rows, its log, its exact end."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def execute(site: config.Site, name: str, *, warm: bool = False, elapsed: dateti
 
 
 def _refused(site: config.Site, start: Start) -> AlreadyRunning:
-    """What to say where the rule is running already; a slot that is passed over for it has its row."""
+    """Return the error for a rule that is running already; a slot that is passed over gets its row."""
     try:
         with database.reachable(site):
             said = running.error_for(start.rule.name)

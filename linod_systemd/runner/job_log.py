@@ -1,4 +1,4 @@
-"""While a job runs: its records to journald, lino.log, its message and, by hand, to the terminal."""
+"""Send the records of a running job to journald, lino.log, its message and, by hand, to the terminal."""
 
 from __future__ import annotations
 

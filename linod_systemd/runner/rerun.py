@@ -1,4 +1,4 @@
-"""What a rule is owed: the next attempt of a job that died, the run that a shutdown cut short."""
+"""Find a run that is still to come: the next attempt of a job that died, or of one that a shutdown ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("linod.owed")
 
 @dataclass(frozen=True)
 class Owed:
-    """What a start that was asked for stands in for."""
+    """The earlier run for which a requested start stands in."""
 
     trigger: Trigger
     attempt: int
@@ -26,7 +26,7 @@ class Owed:
 
 
 def of(rule: StoredRule) -> Owed | None:
-    """What the rule is owed by its last job (None: a person asked for the start)."""
+    """Return the run that the last job of a rule left to be done (None: a person asked for the start)."""
     last = rule_store.current().jobs(rule.name).started().first()
     if last is None:
         return None

@@ -1,4 +1,4 @@
-"""A start of a rule: by whom, for which occurrence, and whether it is for a run."""
+"""Start: by whom a rule was started, for which slot, and whether it is to run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Start:
         return slot.decide(self.due, self.by.rang, past, makes_up=rule.makes_up, tolerance=tolerance)
 
     def past(self) -> Past:
-        """What the database knows of that slot."""
+        """Return the facts that the database has about the slot."""
         if not self.rule.is_stored or self.due is None:
             return Past()
         source, name = rule_store.current(), self.rule.name

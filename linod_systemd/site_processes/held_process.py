@@ -1,4 +1,4 @@
-"""A process of a site of which nothing is left when it ends: in a transient unit, or in a pid namespace."""
+"""Start a process of a site of which nothing is left when it ends: in a transient unit or a pid namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Root has a site do something: as the site's user, in a unit of its own, without root's terminal.
+"""Have a site do something for root: as the site's user, in a unit of its own, without root's terminal.
 
 Whoever has broken into a site decides what its code does when root types ``linod status``. So the process
 gets pipes, or a terminal made for it alone; its output is bounded, and shown with its control characters made
@@ -51,7 +51,7 @@ LONG = Limits(seconds=7 * 86400, most_bytes=64 * 2**30)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command said: its exit code, and its two streams as text."""
+    """The answer of a command: its exit code, and its two streams as text."""
 
     code: int
     stdout: str
@@ -110,7 +110,7 @@ def ask(site: config.Site, command: Sequence[str], limits: Limits = QUESTION) ->
 
 
 def ask_as(site: config.Site, command: Sequence[str]) -> Answer:
-    """The same by whoever may: root as the site's user, and else this user, in this environment."""
+    """Ask a site as its user: root through a unit, any other user in this environment."""
     if os.geteuid() == 0:
         return ask(site, command)
     done = programs.run(command, seconds=QUESTION.seconds, folder=os.getcwd(), environment=os.environ)
@@ -147,7 +147,7 @@ def relay(site: config.Site, command: Sequence[str], limits: Limits, *, interact
 
 
 def _in_a_terminal(site: config.Site, command: Sequence[str], limits: Limits) -> int:
-    """The same with a pseudo-terminal (pty(7)) between root's and the site's."""
+    """Relay a command with a pseudo-terminal (pty(7)) between root's terminal and the site."""
     with contextlib.ExitStack() as stack:
         master, slave = (stack.enter_context(os.fdopen(handle, "wb", 0)) for handle in pty.openpty())
         _copy_size(master.fileno())

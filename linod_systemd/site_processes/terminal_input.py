@@ -1,4 +1,4 @@
-"""From root's input to a process of a site: what root types, or pipes in."""
+"""Pass root's input on to a process of a site: keys that root types, or a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which site this is, and who runs it: SITE.toml, the environment.
+"""Find the site of this process or command, by SITE.toml and the environment.
 
 Nothing here imports Django or code of a site.
 """
@@ -161,7 +161,7 @@ def configured_sites() -> list[Site]:
 
 
 def read_sites() -> tuple[list[Site], list[ConfigurationError]]:
-    """The same, and what is wrong with the others."""
+    """Return the sites that can be read, and the error of each other SITE.toml."""
     sites, troubles = [], []
     for path in sorted(config_directory().glob("*.toml")):
         try:
@@ -172,7 +172,7 @@ def read_sites() -> tuple[list[Site], list[ConfigurationError]]:
 
 
 def demo_site(name: str = "default", settings: str = DEMO_SETTINGS) -> Site:
-    """What stands in where no site is configured: root's folders, or else the user's own.
+    """Return the site that stands in where none is configured: in root's folders, or the user's own.
 
     :param settings: those of the embedded demo site, or of a project that is worked on in this directory.
     """

@@ -1,4 +1,4 @@
-"""Whether a folder that a site names is one that its jobs may write. Looks, and changes nothing."""
+"""Judge whether a folder that a site names is one that its jobs may write. Changes nothing."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from linod_systemd.sites.site_user import read_environment_file
 
 
 def add_own_environment(site: config.Site) -> None:
-    """What its environment_file says, where that is not for systemd to read.
+    """Set the variables of its environment_file, where systemd is not to read that.
 
     :raises ConfigurationError: where it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The programs that root's side starts: systemctl, systemd-analyze, journalctl, and our own python.
+"""Start the programs of root's side: systemctl, systemd-analyze, journalctl, and our own python.
 
 Every one of them goes through :func:`run`: with ``/`` as its folder, nothing on stdin, no terminal, and no
 variable of the caller's environment that leads to code. Root may stand in a folder of a site, where

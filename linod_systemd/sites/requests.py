@@ -1,4 +1,4 @@
-"""Requests: a symbolic link each in the folder SITE.requests, by which the site's side asks root's.
+"""Ask root's side by requests: symbolic links in the folder SITE.requests.
 
 A ``.path`` unit starts root's oneshot as long as the folder is not empty, so that no request is lost. The
 oneshot takes the requests as the site's user, and reads rules.json after that. The link leads nowhere: its

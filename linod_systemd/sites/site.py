@@ -1,4 +1,4 @@
-"""A site, and where its things lie. Nothing here imports Django or code of a site."""
+"""Site: the values of a SITE.toml, and the paths that follow from them. No Django, no code of a site."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Site:
 
     @property
     def unit_prefix(self) -> str:
-        """What the names of its units begin with."""
+        """The beginning of the names of its units: ``linod-shop-``."""
         return unit_names.prefix_of(self.name)
 
     @property

@@ -1,4 +1,4 @@
-"""What root believes must be root's own: nobody else may have written it, or put it there."""
+"""Judge whether a file or folder is root's own, so that root may believe it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words in which rows speak: how a job ended, what started it, who cancelled its rule."""
+"""The words of rows: how a job ended, who started it, who cancelled its rule."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STOP_REASONS = tuple(StopReason)
 
 
 class Trigger(models.TextChoices):
-    """What started a job."""
+    """The starter of a job."""
 
     TIMER = "timer"
     CATCH_UP = "catch_up"
@@ -46,7 +46,7 @@ class Trigger(models.TextChoices):
 
 
 class CancelledBy(models.TextChoices):
-    """Who cancelled a rule; ``Tasks.setup()`` enables again what a failure cancelled, what has come back."""
+    """The one who cancelled a rule. ``Tasks.setup()`` enables a rule that a failure cancelled, or that came back."""
 
     NOBODY = "", "nobody"
     FAILURE = "failure"
@@ -55,7 +55,7 @@ class CancelledBy(models.TextChoices):
 
     @property
     def in_words(self) -> str:
-        """What a status says of such a rule."""
+        """The words of a status line for such a rule."""
         if self == CancelledBy.VANISHED:
             return "its procedure is gone from the code"
         if self == CancelledBy.PERSON:

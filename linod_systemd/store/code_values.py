@@ -1,4 +1,4 @@
-"""What a decorator in the code says of its rule, beside what the rule's row says.
+"""Compare the row of a rule with the decorator of its procedure.
 
 `setup` follows the code as long as nobody has edited the rule: the row keeps what the code said last
 (``JobRule.from_code``), and a row that says something else was edited by a person. Shapes: a dict of field →
@@ -45,7 +45,7 @@ def of_procedure(procedure: Procedure) -> dict[str, Any]:
 
 
 def wanted(procedure: Procedure, row: RuleRow) -> dict[str, Any]:
-    """The same with the model's default for each field that the decorator does not name."""
+    """Return these values, with the model's default for each field that the decorator does not name."""
     blank = type(row)()
     return {name: getattr(blank, name) for name in FIELDS} | of_procedure(procedure)
 

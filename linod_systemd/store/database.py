@@ -1,4 +1,4 @@
-"""The errors of the database in words that name the remedy, and whether it is the database's own trouble."""
+"""Say errors of the database in words that name the remedy, and whether the database is to blame."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def explained(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reachable(site: Site) -> Iterator[None]:
-    """The same for what needs a database that is there: SQLite would make an empty one in its place.
+    """Do this for work that needs an existing database: SQLite would make an empty one in its place.
 
     :raises DatabaseAway: as :func:`explained`, and where the file of an SQLite database is missing.
     """

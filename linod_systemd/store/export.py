@@ -32,7 +32,7 @@ def on_commit(using: str | None = None) -> None:
 
 
 def _export_now() -> None:
-    """What is committed stays committed: a rules.json that cannot be written is told, not raised.
+    """Write rules.json. A failure is told, not raised: the commit has been made.
 
     The supervisor compares rows and file every 30 s, and says the same until it is mended.
     """
@@ -96,7 +96,7 @@ def request_on_commit(rule: str, *, wanted: bool, using: str | None = None) -> N
 
 
 def _request_run(rule: str) -> None:
-    """What is committed stays: where it cannot be asked for, that is told, and the supervisor asks again."""
+    """Leave a request. A failure is told, not raised: the supervisor requests it again."""
     site = rule_store.current().site
     try:
         requests.request_run(site, rule)

@@ -1,4 +1,4 @@
-"""Job: one run of a rule, for ever; and the questions asked of jobs."""
+"""Job: one run of a rule, kept for ever; and the queries of jobs."""
 
 from __future__ import annotations
 

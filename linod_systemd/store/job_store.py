@@ -1,4 +1,4 @@
-"""What every store does alike: the rows of jobs, which name their rule by name."""
+"""JobStore: the part that all stores share. Its jobs name their rule by name."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def find_rule(name: str) -> StoredRule:
 
 
 def find_exported(site: config.Site, name: str) -> StoredRule | None:
-    """What the site last exported of a rule, or None: it is not in there.
+    """Return a rule as rules.json has it, or None: it is not in there.
 
     :raises RulesFileError: where rules.json cannot be used.
     """

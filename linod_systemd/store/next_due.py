@@ -1,4 +1,4 @@
-"""When a rule is due next, as it stands: live or cancelled, paused, counted from its last start."""
+"""Compute the next run of a rule as it stands: cancelled, paused, or counted from its last start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def paused_until(rule: StoredRule) -> datetime | None:
 
 
 def next_after(rule: StoredRule, paused: datetime | None) -> datetime | None:
-    """The same of a live rule of which it is known until when it is paused.
+    """Return the next run of a live rule of which the end of its pause is known.
 
     :raises RecurrenceError: where the rule holds an impossible recurrence.
     """
@@ -61,5 +61,5 @@ def local(instant: datetime) -> str:
 
 
 def site_time(moment: datetime) -> datetime:
-    """What a person typed as an instant: without an offset it is on the site's wall clock."""
+    """Convert an instant that a person typed: without an offset it is on the site's wall clock."""
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.get_default_timezone())

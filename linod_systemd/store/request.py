@@ -26,14 +26,14 @@ _stop = _Stop()
 
 
 def is_stopping() -> bool:
-    """What ``ar.stopping`` gives."""
+    """Return whether the job is asked to stop, for ``ar.stopping``."""
     _stop.is_asked_for = True
     _stop.is_known |= _stop.has_come
     return _stop.has_come
 
 
 class Stopping:
-    """The same, for a request that is a class of somebody else's: true once it is so."""
+    """``ar.stopping`` of a request whose class is not ours: true once the job is asked to stop."""
 
     def __bool__(self) -> bool:
         return is_stopping()

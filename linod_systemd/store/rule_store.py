@@ -1,4 +1,4 @@
-"""RuleStore: the only door to the rules of a site and to what ran; and a rule as its store knows it.
+"""RuleStore: the only door to the rules of a site, their pauses and their jobs.
 
 A site has one store: rows of this app (django_store.py), of Lino's (linod_systemd.lino.store), or a model of
 its own. Whoever asks for rules or jobs asks :func:`current`, and knows no model.
@@ -106,7 +106,7 @@ class RuleStore(Protocol):
 
     @property
     def note(self) -> str:
-        """What a bare ``manage.py linod`` has to say besides."""
+        """A note that a bare ``manage.py linod`` prints besides."""
         ...
 
     # The rules.
@@ -184,7 +184,7 @@ class RuleStore(Protocol):
 
     # The runs.
     def procedure(self, rule: StoredRule) -> Procedure | None:
-        """What the rule calls, or None: it is gone from the code."""
+        """The procedure of a rule, or None: it is gone from the code."""
         ...
 
     def request_for(self, rule: StoredRule, job: Job, logger: logging.Logger) -> Any:

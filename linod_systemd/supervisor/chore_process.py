@@ -42,7 +42,7 @@ class Chore:
             os.close(writing)
 
     def report(self) -> Report:
-        """What it has told, or that it ended before."""
+        """Return its report, or an error where it ended before it could report."""
         try:
             text = os.read(self._pipe, LONGEST)
         finally:

@@ -1,4 +1,4 @@
-"""What the supervisor has to do besides: rules set up, rows, rules.json and reality kept in step.
+"""The supervisor's chores: set up rules; keep rows, rules.json and systemd in step.
 
 Each of these runs in a fork, so that the supervisor itself holds no connection to a database.
 """
@@ -53,7 +53,7 @@ def set_up(site: config.Site) -> Report:
 
 
 def set_up_again(site: config.Site) -> Report:
-    """The same after a reload, which brings back no rule that a failure cancelled."""
+    """Make the rules after a reload, which brings back no rule that a failure cancelled."""
     return _set_up(site, revive=False)
 
 
@@ -114,7 +114,7 @@ def end_rows(site: config.Site) -> Report:
 
 
 def _end_all_rows(site: config.Site) -> bool:
-    """The same, and for starts that have no row at all."""
+    """End the rows of jobs whose process is gone, and write the missing row of each start that has none."""
     is_complete = reconcile.reconcile(site)
     unrecorded_starts.account_for(site)
     return is_complete
@@ -135,7 +135,7 @@ def _note_missed() -> None:
 
 
 def status_line(site: config.Site) -> str:
-    """What ``systemctl status`` shows to every user of the host, in numbers alone.
+    """Return the line that ``systemctl status`` shows to every user of the host: numbers alone.
 
     Example: ``7 rules, 1 cancelled, 0 running, 1 in trouble, last failure: job #12``.
     """

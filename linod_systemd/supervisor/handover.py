@@ -1,4 +1,4 @@
-"""From a supervisor to the next, for new code: a new process loads it while the old one still serves.
+"""Hand a site over to a supervisor with new code: the old one serves until the new one has loaded it.
 
 The old one stays, as the parent of its jobs, until the last of these has ended; systemd is told which of
 the two is the unit's main process now.
@@ -60,7 +60,7 @@ class Successor:
             self._connection.send(YOURS)
 
     def said(self) -> str:
-        """What it has written to its stderr, which goes to ours, too; the last line is the reason."""
+        """Copy its stderr to ours; return the last line, which is the reason."""
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace")
         sys.stderr.write(text)

@@ -1,4 +1,4 @@
-"""linod-supervisor@SITE.service: has the site loaded, forks the jobs, keeps rules, rows and reality in step.
+"""linod-supervisor@SITE.service: it has the site loaded, forks the jobs, and does its chores.
 
 One thread, which sleeps until a client, a signal, the end of a child or the next check. It holds no
 connection: what needs the database is done in forks (supervisor/chores.py). The timers don't need it.

@@ -1,4 +1,4 @@
-"""What it costs to have a site loaded: the supervisor's memory, and what each fork of it adds."""
+"""Tell the cost of a loaded site: the supervisor's memory, and the memory that each fork adds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the supervisor has ready before it forks the first job."""
+"""Load everything that jobs need, before the supervisor forks the first one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fork_server(site: config.Site, held: Sequence[int]) -> tuple[ForkServer | No
 
 
 def _load(site: config.Site) -> None:
-    """What is reckoned once: the boot, and Django's fields, compilers and converters for a first query."""
+    """Compute for all forks: the boot, and Django's fields, compilers and converters for a first query."""
     try:
         boot.booted_at()
         with database.reachable(site):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Report:
-    """What a chore tells: the supervisor's new status, an error, and whether it is done.
+    """The report of a chore: the supervisor's new status, an error, and whether the chore is complete.
 
     Not ``is_complete``: systemd is still ending a unit, so that the chore is to be done again.
     """

@@ -1,4 +1,4 @@
-"""Signals as bytes in a pipe, which select(2) can wait for beside all else."""
+"""Turn signals into bytes in a pipe, which select(2) can wait for beside all else."""
 
 from __future__ import annotations
 

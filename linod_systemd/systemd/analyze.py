@@ -1,4 +1,4 @@
-"""systemd-analyze verify: the check of units before anyone sees them."""
+"""Check units by ``systemd-analyze verify``, aside, before anyone sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which boot of this machine or container is running, since when, and whether it goes down."""
+"""Tell which boot of this machine or container is running, since when, and whether it goes down."""
 
 from __future__ import annotations
 

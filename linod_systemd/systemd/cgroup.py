@@ -40,7 +40,7 @@ class Usage:
     memory_peak: int | None = None
 
     def since(self, before: Usage) -> Usage:
-        """What was used after ``before`` was read; the peak is that of the whole."""
+        """Return the use after ``before`` was read; the peak is that of the whole."""
         if self.cpu_seconds is None or before.cpu_seconds is None:
             return self
         return Usage(self.cpu_seconds - before.cpu_seconds, self.memory_peak)

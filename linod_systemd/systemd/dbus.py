@@ -1,4 +1,4 @@
-"""Questions to systemd over D-Bus, by jeepney: what a job asks, without starting a program for each.
+"""Ask systemd over D-Bus, by jeepney, without starting a program for each question.
 
 A program that a job starts is also killed by PID 1 when that stops the job (docs/systemd-facts.md, 36).
 """

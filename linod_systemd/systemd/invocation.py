@@ -1,4 +1,4 @@
-"""What started this process: a timer, a person, systemd at all; and the mark of its end.
+"""Tell who started this process, a timer or a person; and mark that its row has an end.
 
 PID 1 makes the folder ``runs/UNIT`` of a job's unit (RuntimeDirectory=), into which the site's user writes.
 The process that has ended the row leaves a file there; where it is missing, OnSuccess= starts the process

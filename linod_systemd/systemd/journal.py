@@ -71,7 +71,7 @@ class Line:
 
 
 def follow(site: str, user: int, invocation_id: str) -> Iterator[Line | None]:
-    """What the processes of an invocation of a unit say, from its beginning; None: no more for now."""
+    """The lines of the processes of an invocation, from its beginning; None: no more for now."""
     reader = journal.Reader()  # closed when it is forgotten; `closing` would close it at the first None
     _match_processes(reader, site, user, invocation_id)
     while True:
@@ -162,7 +162,7 @@ def _started(reader: journal.Reader, since: datetime, ours: Services) -> Iterato
 
 
 def _end(asker: Asker, question: Mapping[str, Any]) -> dict[str, str]:
-    """What PID 1 said of the end of an invocation, as far as it did: UNIT_RESULT, EXIT_CODE, EXIT_STATUS."""
+    """The words of PID 1 about the end of an invocation, if any: UNIT_RESULT, EXIT_CODE, EXIT_STATUS."""
     found: dict[str, str] = {}
     with closing(journal.Reader()) as reader:
         reader.add_match(_PID=1, INVOCATION_ID=_invocation_id(question))

@@ -1,4 +1,4 @@
-"""What the supervisor tells systemd, by sdnotify (sd_notify(3))."""
+"""Tell systemd how the supervisor is, by sdnotify (sd_notify(3))."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How systemd, or else the journal, says that a service ended."""
+"""ServiceResult: how a service ended, by systemd or else by the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""systemctl: commands to systemd and questions about units. A job asks over the bus instead (dbus.py)."""
+"""Give commands to systemd, and ask about units, by systemctl. Jobs ask over the bus instead (dbus.py)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def properties(unit: str, names: Sequence[str], *, per_user: bool = False) -> di
 def properties_of(
     units: Sequence[str], names: Sequence[str], *, per_user: bool = False
 ) -> dict[str, dict[str, str]]:
-    """The same of several units, by their names, by one question."""
+    """Properties of several units, by one question: name of the unit → property → value."""
     found = _shown(["Id", *names], units, per_user=per_user, check=False) if units else []
     return {one["Id"]: one for one in found if "Id" in one}
 

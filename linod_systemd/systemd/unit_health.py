@@ -1,4 +1,4 @@
-"""How systemd holds the units of a site: what is wrong, each with the remedy. Knows no database, no Django.
+"""Judge how systemd holds the units of a site; each trouble has its remedy. Knows no database, no Django.
 
 Every judgement of a unit is made here, for `linod status`, `linod doctor`, the admin and the supervisor.
 """
@@ -26,7 +26,7 @@ PENDING_SECONDS = 60.0  # in which a request is taken, and its units are written
 
 @dataclass(frozen=True)
 class Trouble:
-    """What somebody should look at, and the line to type; ``rule`` is empty where it is of the site."""
+    """A trouble that somebody should look at, and the line to type; ``rule`` is empty for one of the site."""
 
     what: str
     remedy: str
@@ -38,7 +38,7 @@ class Trouble:
 
 
 def of_site(site: Site, due: Mapping[str, datetime] | None = None) -> list[Trouble]:
-    """What is wrong with the units of a site; nothing where systemd does not run, or runs none of its units.
+    """Return the troubles of a site's units; none where systemd does not run, or runs none of its units.
 
     :param due: the rules that are live, each with the next instant at which it is due. None where nobody
         could ask the site: its timers are then those that linod.target upholds.

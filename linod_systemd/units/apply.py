@@ -1,4 +1,4 @@
-"""A plan → the disk. The only module that writes into a unit directory."""
+"""Carry a plan out: the only module that writes into a unit directory."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _shortened(plan: Plan, units: Collection[str]) -> dict[str, str]:
 
 
 def _ends(plan: Plan, shortened: Mapping[str, str]) -> dict[str, str]:
-    """What is to be written in the end: what was shortened for a while is as before, if nothing else."""
+    """Return the final text of each unit. Lists that were shortened during the change are full again."""
     back = {name: plan.before[name] for name in shortened if name not in plan.remove}
     return {**plan.write, **{name: plan.write.get(name, text) for name, text in back.items()}}
 

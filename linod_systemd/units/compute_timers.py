@@ -1,4 +1,4 @@
-"""The rules of a site → when their timers elapse. Pure, but for the clock of the processor.
+"""Compute the lines of the timers of a site. Pure, but for the clock of the processor.
 
 It runs in a process of its own (read_as_user.py), as a site may write rules that take minutes.
 """

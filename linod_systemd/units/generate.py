@@ -1,4 +1,4 @@
-"""linod-generate-units: rules.json of every site → units. Runs as root, and knows no site code.
+"""linod-generate-units: make units of the rules.json of every site. Runs as root, and knows no site code.
 
 Each site is a transaction of its own, under a lock of its own: a child reads its rules and computes their
 timers (read_as_user.py), its units are verified aside, and written. Where anything is wrong with it, its
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command line may say."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="linod-generate-units",
         description="Turn the rules of every site into systemd units. Then: systemctl daemon-reload",
@@ -279,7 +279,7 @@ def unit_directory(per_user: bool) -> Path:
 
 
 def _client(site: config.Site, per_user: bool) -> str | None:
-    """What a unit of this site runs to ask for its job, if that is where the site's user can read it."""
+    """Return the path of the client that a unit runs, if the site's user can read it; None: jobs are cold."""
     place = Path(__file__).resolve().parents[1] / "forkserver/ask.py"
     hidden = str(place).startswith(config.HOMES) and not site.is_in_home
     if not per_user and (hidden or not trust.all_may_read(place)):

@@ -1,4 +1,4 @@
-"""The locks of root's side: one process at a time makes the units of a site; no site waits for another.
+"""Lock a site while root's side makes its units; no site waits for another.
 
 They are files in a folder that only their user enters. A lock on the unit directory itself could be taken by
 every user of the host, who can read it (flock(2)).

@@ -1,4 +1,4 @@
-"""Wanted against installed: what to add, change, remove, leave. Pure, but for reading what is installed."""
+"""Compare wanted units with installed ones: add, change, remove, leave. Pure, but for reading the latter."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def write(self) -> dict[str, str]:
-        """What is to be written: services before the timers that start them, the drop-ins last."""
+        """The files to write: services before the timers that start them, the drop-ins last."""
         every = {**self.add, **self.change}
         return {name: every[name] for name in sorted(every, key=_order)}
 

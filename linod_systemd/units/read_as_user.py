@@ -1,4 +1,4 @@
-"""Root reads rules.json: as the site's user, bounded in time and size, trusting nothing of it."""
+"""Read rules.json for root in a child that is the site's user, bounded in time and size; trust nothing."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _of_site(site: config.Site, rules: RuleSet) -> RuleSet:
 
 
 def _taken(site: config.Site, text: str, source: str) -> Reckoned:
-    """What the child sent; its lines can only say when."""
+    """Read the child's answer; the lines of timers in it can only name times."""
     unusable = f"what was reckoned from {source} is unusable"
     try:
         answer = json.loads(text)
@@ -266,7 +266,7 @@ def _send_file(site: config.Site, path: Path, pipe: int, answer: Callable[[bytes
 
 
 def _receive(pipe: int, seconds: float, most_bytes: int) -> tuple[bytes, bool]:
-    """What came before the end, the size or the time ran out; whether it was in time."""
+    """Return the bytes that came before the end, the size or the time ran out; whether they came in time."""
     deadline = time.monotonic() + seconds
     data = bytearray()
     while len(data) <= most_bytes:

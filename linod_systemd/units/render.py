@@ -1,4 +1,4 @@
-"""A site and a rule → the text of units. Pure: nothing is written here."""
+"""Render the text of the units of a site and of a rule. Pure: it writes nothing."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
 
 
 def shared_units(*, per_user: bool) -> dict[str, str]:
-    """What all sites share: the target that upholds everything."""
+    """Render the unit that all sites share: the target that upholds the timers."""
     return {unit_names.TARGET: render("linod.target.j2", mark=mark(None), per_user=per_user)}
 
 

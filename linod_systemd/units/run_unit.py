@@ -1,4 +1,4 @@
-"""Root runs a rule by hand: in the rule's own unit, with its output as it comes, to its end.
+"""Run a rule by hand, as root: in the rule's own unit, with its output as it comes, to its end.
 
 So that a run by hand has the unit's sandbox, control group and journal, too.
 """

@@ -1,4 +1,4 @@
-"""The sites for which a run of the generator makes units."""
+"""Find the sites for which the generator makes units."""
 
 from __future__ import annotations
 

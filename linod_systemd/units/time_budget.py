@@ -1,4 +1,4 @@
-"""How much of the host's time root's side spends on one site: so many seconds in a minute, and no more.
+"""Limit the time that root's side spends on one site: so many seconds in a minute.
 
 A site may ask every 0.3 s, or write rules that take long to verify and make PID 1 reload slowly. What it asks
 for beyond its budget waits, and then comes as one; the other sites go on meanwhile.

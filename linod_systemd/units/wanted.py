@@ -1,4 +1,4 @@
-"""A site and its rules, reckoned → every file that should be in the unit directory. Pure."""
+"""SiteUnits: every file that should be in the unit directory for one site. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``linod jobs`` and ``linod show``: what ran."""
+"""``linod jobs`` lists the jobs that ran; ``linod show`` shows one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``linod manage``, ``linod simulate``, ``linod demo-data``: the site on a developer's machine."""
+"""``linod manage``, ``linod simulate``, ``linod demo-data`` run commands of a site in the foreground."""
 
 from __future__ import annotations
 

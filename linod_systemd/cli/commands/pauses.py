@@ -1,4 +1,4 @@
-"""``linod pause`` and ``linod resume``."""
+"""``linod pause`` and ``linod resume`` begin and end a pause of a rule or of the whole site."""
 
 from __future__ import annotations
 

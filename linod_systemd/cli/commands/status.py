@@ -1,4 +1,4 @@
-"""``linod status``: how the rules and their units are."""
+"""``linod status`` shows the rules, their last and next runs, and their troubles."""
 
 from __future__ import annotations
 

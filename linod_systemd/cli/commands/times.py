@@ -1,4 +1,4 @@
-"""``linod next``, ``explain``, ``calendar``: when rules are due; from a rules.json, no site is needed."""
+"""``linod next``, ``explain``, ``calendar`` tell when rules are due; a rules.json needs no site for that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OnCalendar= expressions of a recurrence of days and more. Pure.
+"""Make the OnCalendar= expressions of a recurrence of days and more. Pure.
 
 What systemd's language can say stands there for ever; what it cannot is listed, up to a horizon. systemd
 leaves out a time that does not exist; the time at which the rule is due then stands beside.

@@ -1,4 +1,4 @@
-"""Numbers, dates and times of day in the words of systemd.time(7). Pure."""
+"""Write numbers, dates and times of day as systemd.time(7) has them. Pure."""
 
 from __future__ import annotations
 

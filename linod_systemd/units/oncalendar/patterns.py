@@ -1,4 +1,4 @@
-"""The dates of a recurrence that systemd's language can say for ever (systemd.time(7)). Pure.
+"""Write the dates that systemd's language can say for ever (systemd.time(7)). Pure.
 
 What it cannot say, such as every second week, is None: it has to be listed. Neither the start nor an
 end is regarded here.

@@ -1,4 +1,4 @@
-"""RecurrenceSet → the lines of a [Timer] section (systemd.time(7), docs/recurrence.md). Pure."""
+"""Make the lines of a [Timer] section of a RecurrenceSet (systemd.time(7), docs/recurrence.md). Pure."""
 
 from __future__ import annotations
 

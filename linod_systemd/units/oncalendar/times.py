@@ -1,4 +1,4 @@
-"""The OnCalendar= expressions of a recurrence whose unit is below a day. Pure.
+"""Make the OnCalendar= expressions of a recurrence whose unit is below a day. Pure.
 
 Where the period divides the day they hold for ever, else they are listed, an hour to a line at the most.
 They are in UTC, since in local time systemd loses the hour that is repeated in autumn; where weekdays are
