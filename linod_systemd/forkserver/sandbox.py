@@ -88,7 +88,7 @@ def changed(bus: Bus, unit: str) -> Sandbox | None:
 
 @dataclass(frozen=True)
 class Own:
-    """The supervisor's properties at its start (see ``changed``), and the files of its unit with their times."""
+    """The supervisor's properties at its start (see ``changed``), and its unit's files with their times."""
 
     unit: str
     changed: Sandbox | None

@@ -46,7 +46,7 @@ class Trigger(models.TextChoices):
 
 
 class CancelledBy(models.TextChoices):
-    """The one who cancelled a rule. ``Tasks.setup()`` enables a rule that a failure cancelled, or that came back."""
+    """The one who cancelled a rule. ``Tasks.setup()`` enables what a failure cancelled, or what came back."""
 
     NOBODY = "", "nobody"
     FAILURE = "failure"

@@ -24,13 +24,13 @@ from linod_systemd.units.oncalendar import timer
 RULE_SECONDS = 2.0  # of the processor, for one rule
 SITE_SECONDS = 30.0  # and for all of them
 SETTLED = timedelta(seconds=5)
-RECKONED = re.compile(r"^# Reckoned from (\S+)\.$", re.MULTILINE)
+COMPUTED = re.compile(r"^# Reckoned from (\S+)\.$", re.MULTILINE)
 LINE = re.compile(r"^On(?:Calendar|BootSec|UnitActiveSec)=.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The lines of a rule's timer, and from when on they were reckoned (aware).
+    """The lines of a rule's timer, and from when on they were computed (aware).
 
     ``relisted``: only its list of dates was made anew; the rule is as it was.
     """
@@ -41,7 +41,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Reckoned:
+class Computed:
     """The rules of a site, when each of them elapses (by its name), and those that are refused."""
 
     rules: RuleSet
@@ -50,7 +50,7 @@ class Reckoned:
 
 
 class TooLong(Exception):
-    """The reckoning of one rule takes more than its time."""
+    """The computation of one rule takes more than its time."""
 
 
 def timing(recurrence: RecurrenceSet, now: datetime, installed: str = "") -> Timing:
@@ -58,7 +58,7 @@ def timing(recurrence: RecurrenceSet, now: datetime, installed: str = "") -> Tim
 
     :param installed: the text of its timer as it is; a list in it stays while it is long enough.
     """
-    before = reckoned_from(installed)
+    before = computed_from(installed)
     if before is not None and before <= now and not timer.is_over(recurrence, now):
         lines = timer.timer_lines(recurrence, before)
         if lines == LINE.findall(installed):
@@ -70,14 +70,14 @@ def timing(recurrence: RecurrenceSet, now: datetime, installed: str = "") -> Tim
     return Timing(now, tuple(timer.timer_lines(recurrence, now)))
 
 
-def reckoned_from(text: str) -> datetime | None:
-    """From when on the dates of a timer were reckoned."""
-    found = RECKONED.search(text)
+def computed_from(text: str) -> datetime | None:
+    """From when on the dates of a timer were computed."""
+    found = COMPUTED.search(text)
     return datetime.fromisoformat(found[1]) if found else None
 
 
-def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: datetime) -> Reckoned:
-    """Reckon every rule; one that takes too long, or cannot be reckoned, is refused by name.
+def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: datetime) -> Computed:
+    """Compute every rule; one that takes too long, or cannot be computed, is refused by name.
 
     :param installed: the text of each timer that is there, by the name of its file.
     """
@@ -92,10 +92,10 @@ def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: date
             with _at_most(RULE_SECONDS):
                 timings[rule.name] = timing(rules.recurrence(rule), now, before)
         except TooLong:
-            refused.append(_refused(rule, "takes too long to reckon", "let it begin later, or more simply"))
+            refused.append(_refused(rule, "takes too long to compute", "let it begin later, or more simply"))
         except (ArithmeticError, LookupError, ValueError) as error:
-            refused.append(_refused(rule, f"cannot be reckoned ({error!s:.200})", "correct the rule"))
-    return Reckoned(rules, timings, tuple(refused))
+            refused.append(_refused(rule, f"cannot be computed ({error!s:.200})", "correct the rule"))
+    return Computed(rules, timings, tuple(refused))
 
 
 def _refused(rule: Rule, problem: str, remedy: str) -> RefusedRule:

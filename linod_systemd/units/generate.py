@@ -24,9 +24,9 @@ from linod_systemd.sites import config, trust
 from linod_systemd.sites.requests import Taken
 from linod_systemd.systemd import analyze, systemctl
 from linod_systemd.units import apply, locks, plan, read_as_user, render, sources, wanted
-from linod_systemd.units.compute_timers import Reckoned
+from linod_systemd.units.compute_timers import Computed
 from linod_systemd.units.plan import Plan
-from linod_systemd.units.time_budget import Pace
+from linod_systemd.units.time_budget import TimeBudget
 from linod_systemd.units.wanted import SiteUnits
 
 STUCK_SECONDS = 5.0  # a request that stays starts the generator again and again
@@ -81,7 +81,7 @@ class Run:
     plans: list[Plan] = field(default_factory=list)
     errors: list[LinodError] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    pace: Pace | None = None
+    budget: TimeBudget | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -112,8 +112,8 @@ def generate(options: argparse.Namespace) -> int:
         return _generate(run, sites, options)
     with ExitStack() as stack:
         if options.site:  # as its path unit starts it, again and again
-            budget = sites[0].root_seconds_per_minute
-            run.pace = stack.enter_context(Pace(locks.directory(), sites[0].name, budget))
+            seconds = sites[0].root_seconds_per_minute
+            run.budget = stack.enter_context(TimeBudget(locks.directory(), sites[0].name, seconds))
         asked, is_stuck = _take_requests(sites)
         try:
             return max(int(is_stuck), _generate(run, sites, options))
@@ -176,7 +176,7 @@ def _generate(
     print(f"{run.directory}: {plan.counted(run.plans)}")
     # One that was killed between its last file and its reload left nothing to do but that.
     if options.apply and (not run.is_empty or _needs_reload(run, sites)):
-        with run.pace.reload(run.directory) if run.pace else nullcontext():
+        with run.budget.reload(run.directory) if run.budget else nullcontext():
             systemctl.daemon_reload(per_user=run.per_user)
     if options.apply and os.environ.get("TRIGGER_UNIT", "").endswith(".timer"):  # it elapses with a new clock
         for site in sites:
@@ -193,7 +193,7 @@ def _needs_reload(run: Run, sites: Iterable[config.Site]) -> bool:
 
 
 def _one_site(run: Run, site: config.Site, file: Path | None) -> None:
-    """Read, reckon, verify and write the units of one site.
+    """Read, compute, verify and write the units of one site.
 
     :raises LinodError: where something of it is wrong as a whole; nothing of it is written then.
     """
@@ -204,16 +204,16 @@ def _one_site(run: Run, site: config.Site, file: Path | None) -> None:
             stack.enter_context(locks.of_site(site.name, run.directory))
         now = datetime.now(UTC).replace(microsecond=0)
         installed = plan.read_installed(run.directory)
-        units = _units(run, site, read_as_user.reckoned(site, installed.ours, now, file), now)
+        units = _units(run, site, read_as_user.computed(site, installed.ours, now, file), now)
         _drop_what_systemd_refuses(run, units, installed)
         run.errors += units.refused
         _put(run, units, installed)
 
 
-def _units(run: Run, site: config.Site, reckoned: Reckoned | None, now: datetime) -> SiteUnits:
+def _units(run: Run, site: config.Site, computed: Computed | None, now: datetime) -> SiteUnits:
     client = _client(site, run.per_user)
     return wanted.of_site(
-        site, reckoned, now=now, generator=sys.executable, client=client, per_user=run.per_user
+        site, computed, now=now, generator=sys.executable, client=client, per_user=run.per_user
     )
 
 

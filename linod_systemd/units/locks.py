@@ -17,7 +17,7 @@ from linod_systemd.common import files
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config
 
-SITE_SECONDS = 150.0  # a generator that reckons, verifies and writes the units of a large site
+SITE_SECONDS = 150.0  # a generator that computes, verifies and writes the units of a large site
 
 
 class Held(LinodError):

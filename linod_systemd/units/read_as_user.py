@@ -23,10 +23,10 @@ from linod_systemd.rules.rules_file import MOST_BYTES
 from linod_systemd.sites import config, requests, site_user
 from linod_systemd.sites.requests import Taken
 from linod_systemd.units import compute_timers
-from linod_systemd.units.compute_timers import Reckoned, Timing
+from linod_systemd.units.compute_timers import Computed, Timing
 
 MOST_SECONDS = 10.0
-# Of the child that reckons: seconds of the clock and of the processor, bytes of memory and of its answer.
+# Of the child that computes: seconds of the clock and of the processor, bytes of memory and of its answer.
 RECKON_SECONDS = 90.0
 MOST_CPU_SECONDS = 60
 MOST_MEMORY = 2 * 2**30
@@ -76,22 +76,22 @@ def read_rules(site: config.Site) -> RuleSet | None:
     return _of_site(site, rules_file.parse(text, str(site.rules_file), export))
 
 
-def reckoned(
+def computed(
     site: config.Site, installed: Mapping[str, str], now: datetime, file: Path | None = None
-) -> Reckoned | None:
+) -> Computed | None:
     """The rules of a site and when they are due; None where it has not written any yet.
 
-    The child reads, judges and reckons them, with limits of time and memory. This process judges the rules
+    The child reads, judges and computes them, with limits of time and memory. This process judges the rules
     once more, and takes of the child the lines of the timers alone.
 
-    :param installed: its timers as they are (reckon.of_rules).
+    :param installed: its timers as they are (compute.of_rules).
     :param file: a rules.json that somebody named, in the place of the site's; the child stays this user then.
     :raises ConfigurationError, RulesFileError: as :func:`read_rules`.
     """
     path = file or site.rules_file
 
     def send(site: config.Site, pipe: int) -> int:
-        return _send_reckoned(site, path, installed, now, pipe)
+        return _send_computed(site, path, installed, now, pipe)
 
     account = None if file else _account(site)
     text = _in_child(site, send, path, account, RECKON_SECONDS, MOST_ANSWER_BYTES)
@@ -107,9 +107,9 @@ def _of_site(site: config.Site, rules: RuleSet) -> RuleSet:
     return rules
 
 
-def _taken(site: config.Site, text: str, source: str) -> Reckoned:
+def _taken(site: config.Site, text: str, source: str) -> Computed:
     """Read the child's answer; the lines of timers in it can only name times."""
-    unusable = f"what was reckoned from {source} is unusable"
+    unusable = f"what was computed from {source} is unusable"
     try:
         answer = json.loads(text)
         rules = _of_site(site, rules_file.parse(answer["rules"], source, config.command(site.name, "export")))
@@ -119,7 +119,7 @@ def _taken(site: config.Site, text: str, source: str) -> Reckoned:
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(f"{unusable} ({error!s:.200})", "run it again") from error
-    return Reckoned(rules, timings, tuple(refused))
+    return Computed(rules, timings, tuple(refused))
 
 
 def _timing(now: str, lines: list[str], relisted: bool) -> Timing:
@@ -181,7 +181,7 @@ def _in_child(
     elif len(data) > most_bytes:
         problem = f"is larger than {most_bytes} bytes"
     elif -code in (signal.SIGXCPU, signal.SIGKILL):
-        problem = "takes too long to reckon: it was given up"
+        problem = "takes too long to compute: it was given up"
     return _judged(site, place, data, code, problem)
 
 
@@ -221,7 +221,7 @@ def _send_rules(site: config.Site, pipe: int) -> int:
     return _send_file(site, site.rules_file, pipe, lambda content: content)
 
 
-def _send_reckoned(
+def _send_computed(
     site: config.Site, path: Path, installed: Mapping[str, str], now: datetime, pipe: int
 ) -> int:
     """In the child: its content, and the lines of the timers that follow from it."""

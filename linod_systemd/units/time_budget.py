@@ -19,7 +19,7 @@ from linod_systemd.units import plan
 WINDOW = 60.0  # seconds
 
 
-class Pace:
+class TimeBudget:
     """The budget of one site: a ``with`` statement waits until some is left, and notes what is spent.
 
     :param folder: of root's side (locks.directory()).
@@ -32,7 +32,7 @@ class Pace:
         self._budget = budget
         self._reloads = 0.0
 
-    def __enter__(self) -> Pace:
+    def __enter__(self) -> TimeBudget:
         time.sleep(wait_before(self._spent(), time.monotonic(), self._budget))
         return self
 

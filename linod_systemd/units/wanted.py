@@ -11,7 +11,7 @@ from linod_systemd.errors import RefusedRule
 from linod_systemd.rules.rule import Rule
 from linod_systemd.sites.config import Site
 from linod_systemd.units import render
-from linod_systemd.units.compute_timers import Reckoned
+from linod_systemd.units.compute_timers import Computed
 
 UNIT = re.compile(r"(linod-[A-Za-z0-9:_.\\-]+)\.(?:timer|service)")
 
@@ -56,7 +56,7 @@ class SiteUnits:
 
 def of_site(
     site: Site,
-    reckoned: Reckoned | None,
+    computed: Computed | None,
     *,
     now: datetime,
     generator: str,
@@ -65,20 +65,20 @@ def of_site(
 ) -> SiteUnits:
     """The files of one site. A rule that goes beyond the site's budgets (SITE.toml) is refused by name.
 
-    :param reckoned: None where the site has not exported any rules yet.
+    :param computed: None where the site has not exported any rules yet.
     :param generator: the python of root's side.
     :param client: the program by which a unit has its job forked by the supervisor; None: jobs are cold.
     """
     own = render.site_units(site, generator, per_user=per_user)
-    own |= render.generate_timer(site, reckoned.rules if reckoned else None, now)
+    own |= render.generate_timer(site, computed.rules if computed else None, now)
     units = SiteUnits(site, now, per_user, own, relisted={unit_names.generate_timer(site.name)})
-    if reckoned is None:
+    if computed is None:
         return units
-    units.refused.extend(reckoned.refused)
-    known = {rule.name for rule in reckoned.rules.rules}
+    units.refused.extend(computed.refused)
+    known = {rule.name for rule in computed.rules.rules}
     lines = 0
-    for number, rule in enumerate(reckoned.rules.rules, 1):
-        timing = reckoned.timings.get(rule.name)
+    for number, rule in enumerate(computed.rules.rules, 1):
+        timing = computed.timings.get(rule.name)
         if timing is None:
             continue  # it is among the refused
         lines += len(timing.lines) + len(known & set(rule.run_after))

@@ -170,7 +170,7 @@ class Batch:
         block = block.replace(f"{stem}.", "SELF.").replace(f"@{instance}.service", "@SELF.service")
         block = re.sub(rf"/{re.escape(stem)}(?=[\s:])", "/SELF", block)
         lines = [OF_THE_CLOCK.sub("", line) for line in block.splitlines() if not OF_THE_UNIT.match(line)]
-        # The jitter of a rule is reckoned from its name.
+        # The jitter of a rule is computed from its name.
         ignored = ("TimersCalendar",) if rule.get("jitter") else ()
         parts = [line.partition("=") for line in lines if not line.startswith(ignored)]
         return {f"{key}={' '.join(sorted(value.split()))}" for key, _, value in parts}

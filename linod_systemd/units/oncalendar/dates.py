@@ -154,7 +154,7 @@ def _list(recurrence: RecurrenceSet, now: datetime, until: datetime, count: int,
 def _dated(instants: Iterable[datetime], zone: ZoneInfo) -> list[str]:
     """Instants, on the wall clock of the zone where that is clear, those of one time of day together.
 
-    Which of two instants systemd takes depends on what its process reckoned before (mktime(3)).
+    Which of two instants systemd takes depends on what its process computed before (mktime(3)).
     """
     groups: dict[str, list[date]] = defaultdict(list)
     for instant in instants:

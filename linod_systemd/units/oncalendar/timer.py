@@ -23,14 +23,14 @@ def timer_lines(
         is shorter, or to the end of the series.
     :returns: no line at all where it is never due again.
     """
-    return list(_reckon(recurrence, now.astimezone(UTC), days, count).texts)
+    return list(_compute(recurrence, now.astimezone(UTC), days, count).texts)
 
 
 def horizon_end(
     recurrence: RecurrenceSet, now: datetime, *, days: int = DAYS, count: int = COUNT
 ) -> datetime | None:
     """The instant (UTC) until which the lines of :func:`timer_lines` hold; None: for ever."""
-    return _reckon(recurrence, now.astimezone(UTC), days, count).until
+    return _compute(recurrence, now.astimezone(UTC), days, count).until
 
 
 def is_over(recurrence: RecurrenceSet, now: datetime) -> bool:
@@ -41,7 +41,7 @@ def is_over(recurrence: RecurrenceSet, now: datetime) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _reckon(recurrence: RecurrenceSet, now: datetime, days: int, count: int) -> Lines:
+def _compute(recurrence: RecurrenceSet, now: datetime, days: int, count: int) -> Lines:
     if is_over(recurrence, now):
         return Lines()
     if recurrence.is_monotonic:

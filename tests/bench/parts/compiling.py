@@ -51,7 +51,7 @@ def timed(module, name):
         finally:
             spent[name] = spent.get(name, 0) + time.monotonic() - began
     setattr(module, name, outer)
-steps = [(read_as_user, "reckoned"), (rules_file, "parse"), (wanted, "of_site"), (analyze, "verify")]
+steps = [(read_as_user, "computed"), (rules_file, "parse"), (wanted, "of_site"), (analyze, "verify")]
 for module, name in (*steps, (apply, "apply")):
     timed(module, name)
 timed(generate, "generate")
@@ -93,7 +93,7 @@ def _measure(machine: Machine, run: str) -> None:
     say("  daemon-reload", reload, reload)
     say("  linod-generate-units, all but the start of python", spent["generate"], reload)
     for step, what in (
-        ("reckoned", "read, judge and reckon rules.json, in a child"),
+        ("computed", "read, judge and compute rules.json, in a child"),
         ("parse", "judge it once more"),
         ("of_site", "rules to the text of units"),
         ("verify", "systemd-analyze verify"),

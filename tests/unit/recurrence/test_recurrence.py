@@ -247,7 +247,7 @@ def test_the_next_of_a_rule_from_1970_is_right() -> None:
     assert recurrence.last_before(NOW) == NOW
 
 
-def test_the_hundred_millionth_event_is_reckoned() -> None:
+def test_the_hundred_millionth_event_is_computed() -> None:
     recurrence = RecurrenceSet(
         every_unit="secondly", every=10, start_date=date(1970, 1, 1), max_events=100_000_000
     )
@@ -255,7 +255,7 @@ def test_the_hundred_millionth_event_is_reckoned() -> None:
     assert recurrence.next_after(NOW) is None and recurrence.last_before(NOW) == recurrence.last
 
 
-def test_the_number_of_ticks_on_ticked_weekdays_is_reckoned() -> None:
+def test_the_number_of_ticks_on_ticked_weekdays_is_computed() -> None:
     recurrence = RecurrenceSet(
         every_unit="secondly", every=10, start_date=date(2026, 11, 23), weekdays=("monday",), max_events=8641
     )

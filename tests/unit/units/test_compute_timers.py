@@ -1,4 +1,4 @@
-"""A rule that cannot be reckoned, or not in time, is refused by name; the others go on."""
+"""A rule that cannot be computed, or not in time, is refused by name; the others go on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RULES = tuple(Rule(name=name, start_date=date(2026, 1, 31)) for name in ("a", "b", "c"))
 
 
-def of(*rules: Rule) -> compute_timers.Reckoned:
+def of(*rules: Rule) -> compute_timers.Computed:
     return compute_timers.of_rules(SITE, RuleSet("shop", "UTC", rules), {}, NOW)
 
 
@@ -32,7 +32,7 @@ def test_one_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(compute_timers, "RULE_SECONDS", 0.05)
     found = of(RULES[0], dataclasses.replace(RULES[1], every=7), RULES[2])
     assert set(found.timings) == {"a", "c"}
-    assert [error.message for error in found.refused] == ["rule 'b' takes too long to reckon"]
+    assert [error.message for error in found.refused] == ["rule 'b' takes too long to compute"]
 
 
 def test_one_that_raises_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_one_that_raises_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timer, "timer_lines", breaks)
     found = of(*RULES)
     assert not found.timings
-    assert found.refused[0].message == "rule 'a' cannot be reckoned (date value out of range)"
+    assert found.refused[0].message == "rule 'a' cannot be computed (date value out of range)"
 
 
 def test_the_time_of_a_site_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

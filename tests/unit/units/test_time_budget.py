@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linod_systemd.units import time_budget
-from linod_systemd.units.time_budget import Pace, wait_before
+from linod_systemd.units.time_budget import TimeBudget, wait_before
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_what_is_spent_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
     for _ in range(2):
-        with Pace(tmp_path, "shop", 0.001) as one, one.reload(tmp_path):
+        with TimeBudget(tmp_path, "shop", 0.001) as one, one.reload(tmp_path):
             pass
     assert waited[0] == 0 and 0 < waited[1] <= time_budget.WINDOW
-    with Pace(tmp_path, "other", 0.001):
+    with TimeBudget(tmp_path, "other", 0.001):
         assert waited[2] == 0

@@ -77,7 +77,7 @@ NEW_LAW = _case(
 )
 
 
-# It is reckoned in the hour that the clock shows twice.
+# It is computed in the hour that the clock shows twice.
 TWICE = _case(
     datetime(2027, 10, 31, tzinfo=UTC),
     every_unit="monthly",

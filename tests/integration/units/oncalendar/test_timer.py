@@ -83,7 +83,7 @@ def test_what_systemd_has_words_for_is_said_for_ever(fields: dict[str, Any], exp
     assert horizon_end(recurrence(**fields), NOW) is None
 
 
-def test_a_time_that_summer_time_swallows_stands_beside_and_is_reckoned_anew() -> None:
+def test_a_time_that_summer_time_swallows_stands_beside_and_is_computed_anew() -> None:
     fields: dict[str, Any] = {"every_unit": "daily", "start_time": time(2, 30), "timezone": BRUSSELS}
     assert expressions(**fields) == [
         "*-*-* 02:30:00 Europe/Brussels",
