@@ -84,7 +84,7 @@ def computed(
     The child reads, judges and computes them, with limits of time and memory. This process judges the rules
     once more, and takes of the child the lines of the timers alone.
 
-    :param installed: its timers as they are (compute.of_rules).
+    :param installed: its timers as they are (compute_timers.of_rules).
     :param file: a rules.json that somebody named, in the place of the site's; the child stays this user then.
     :raises ConfigurationError, RulesFileError: as :func:`read_rules`.
     """

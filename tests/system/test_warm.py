@@ -200,6 +200,16 @@ def test_sandbox_of_its_own_is_kept(shop: Machine) -> None:
     assert not run(shop, "warns")["warm"]
 
 
+def test_a_directive_that_a_later_systemd_brought_is_not_ignored(shop: Machine) -> None:
+    """No list of ours names PrivatePIDs=, which 252 does not know and leaves out."""
+    set_up(shop, unit_of("does_nothing"), "[Service]\nPrivatePIDs=yes\n")
+    is_known = int(shop.sh("systemctl --version").split()[1]) >= 257
+    job = run(shop, "does_nothing")
+    assert (job["status"], job["warm"]) == ("success", not is_known)
+    said = shop.sh(f"journalctl --no-pager -o cat -u {unit_of('does_nothing')}")
+    assert ("says otherwise than the supervisor's: PrivatePIDs" in said) is is_known
+
+
 def test_what_cannot_be_taken_on(shop: Machine) -> None:
     set_up(shop, unit_of("does_nothing"), "[Service]\nNice=-5\n")
     job = run(shop, "does_nothing")
