@@ -1,4 +1,4 @@
-"""Command: what every command of ``linod`` says of itself, so that ``main`` knows none of them by name."""
+"""CliCommand: each command of ``linod`` says what it needs, so that ``main`` knows none of them by name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Call:
         return self.found
 
 
-class Command(ABC):
+class CliCommand(ABC):
     """One command. Its module imports nothing that needs Django before :meth:`run`.
 
     The parser has all commands, also where no site is loaded.

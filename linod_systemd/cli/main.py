@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from linod_systemd.cli import output
-from linod_systemd.cli.command import Call, Command, Needs
+from linod_systemd.cli.command import Call, CliCommand, Needs
 from linod_systemd.cli.parser import COMMANDS, parser
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config, load, site_user
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(
-    command: Command,
+    command: CliCommand,
     options: argparse.Namespace,
     arguments: Sequence[str],
     whole: argparse.ArgumentParser,
@@ -51,7 +51,7 @@ def _run(
 
 
 def _as_site(
-    site: config.Site, command: Command, options: argparse.Namespace, arguments: Sequence[str]
+    site: config.Site, command: CliCommand, options: argparse.Namespace, arguments: Sequence[str]
 ) -> int:
     """Have the command run as the site's user; its exit code."""
     from linod_systemd.site_processes import site_process  # which no unit needs

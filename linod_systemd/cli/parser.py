@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import version
 
-from linod_systemd.cli.command import Command
+from linod_systemd.cli.command import CliCommand
 from linod_systemd.cli.commands import host, jobs, manage, pauses, rules, services, status, times
 
 # In the order in which --help shows them.
-ALL: tuple[Command, ...] = (
-    *(status.Status(), times.Next(), times.Explain(), times.Calendar(), jobs.Jobs(), jobs.Show()),
-    *(rules.Setup(), rules.Export(), rules.Cancel(), rules.Enable(), rules.TakeCode(), rules.Run()),
-    *(pauses.Pause(), pauses.Resume(), manage.Simulate(), manage.DemoData(), manage.Manage()),
-    *(services.Supervise(), services.RecordEnd()),
-    *(host.InstallSite(), host.Doctor(), host.Completion(), host.UpdateSites(), host.UninstallSite()),
+ALL: tuple[CliCommand, ...] = (
+    *(*status.COMMANDS, *times.COMMANDS, *jobs.COMMANDS, *rules.COMMANDS, *pauses.COMMANDS),
+    *(*manage.COMMANDS, *services.COMMANDS, *host.COMMANDS),
 )
 COMMANDS = {command.name: command for command in ALL}
 
@@ -30,7 +27,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     return result
 
 
-def add_commands(result: argparse.ArgumentParser, commands: tuple[Command, ...]) -> None:
+def add_commands(result: argparse.ArgumentParser, commands: tuple[CliCommand, ...]) -> None:
     """Add commands to a parser, whose class may be Django's."""
     known = result.add_subparsers(dest="command", metavar="COMMAND", parser_class=argparse.ArgumentParser)
     for command in commands:

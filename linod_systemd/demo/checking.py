@@ -18,7 +18,7 @@ Found = tuple[str, str, str]  # checker, row, message
 
 
 @dataclass
-class Report:
+class CheckReport:
     """The result of a check of all rows."""
 
     rows: int = 0
@@ -29,9 +29,9 @@ class Report:
         return f"checked {self.rows} rows: {self.found} new problems, {self.solved} solved"
 
 
-def check_all() -> Report:
+def check_all() -> CheckReport:
     """Check every row of every model."""
-    report = Report()
+    report = CheckReport()
     models = [model for model in checked_models() if model is not Problem]
     for model in models:
         _check_model(model, report)
@@ -40,7 +40,7 @@ def check_all() -> Report:
     return report
 
 
-def _check_model(model: type[Model], report: Report) -> None:
+def _check_model(model: type[Model], report: CheckReport) -> None:
     found: set[Found] = set()
     for pks in _chunks(model):
         for pk, row in _read(model, pks):
@@ -92,7 +92,7 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _store(content_type: ContentType, found: set[Found], report: Report) -> None:
+def _store(content_type: ContentType, found: set[Found], report: CheckReport) -> None:
     with transaction.atomic():
         known = {
             (problem.checker, problem.object_id, problem.message): problem.pk

@@ -25,7 +25,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Report:
+class SummaryReport:
     """How many summaries were made, corrected, removed."""
 
     made: int
@@ -36,7 +36,7 @@ class Report:
         return f"{self.made} summaries made, {self.corrected} corrected, {self.removed} removed"
 
 
-def recompute() -> Report:
+def recompute() -> SummaryReport:
     """Compare the summaries with the jobs, and correct them.
 
     A day has all its jobs if it is within LINOD_HISTORY_DAYS (days, 90) and not before the oldest job
@@ -64,7 +64,7 @@ def recompute() -> Report:
             if day > cleared and day >= oldest.get(rule, day):
                 row.delete()
                 removed += 1
-    return Report(made, corrected, removed)
+    return SummaryReport(made, corrected, removed)
 
 
 def _differs(row: Summary, tally: Tally) -> bool:

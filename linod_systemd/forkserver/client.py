@@ -23,7 +23,7 @@ PROTOCOL = b"linod-job 1"
 ANSWER_SECONDS = 3.0  # for the supervisor to say that it is there
 TURN_SECONDS = 20.0  # for the job to come to its turn and be ready
 LONGEST = 8192
-ENDED_MARK = "ended"  # a file in the folder of this run: its row has its end (unended.py)
+ENDED_MARK = "ended"  # a file in the folder of this run: its row has its end (invocation.py has it, too)
 FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 

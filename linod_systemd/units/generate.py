@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 @dataclass
-class Run:
+class Generation:
     """One run of the generator: where it writes, and what came of it."""
 
     directory: Path
@@ -102,7 +102,7 @@ def generate(options: argparse.Namespace) -> int:
     per_user = options.user or os.geteuid() != 0
     directory = options.output or unit_directory(per_user)
     live = options.output is None and systemctl.reads(directory, per_user=per_user)
-    run = Run(directory, per_user, live, writes=not options.check, shows=options.diff)
+    run = Generation(directory, per_user, live, writes=not options.check, shows=options.diff)
     if options.rules is not None:
         site = sources.site_of_file(options.rules, options.site)
         return _generate(run, [site], options, file=options.rules)
@@ -154,7 +154,7 @@ def _start(units: Iterable[str], per_user: bool) -> None:
 
 
 def _generate(
-    run: Run, sites: list[config.Site], options: argparse.Namespace, file: Path | None = None
+    run: Generation, sites: list[config.Site], options: argparse.Namespace, file: Path | None = None
 ) -> int:
     """Make the units of these sites; the exit code."""
     for site in sites:
@@ -186,13 +186,13 @@ def _generate(
     return run.exit_code
 
 
-def _needs_reload(run: Run, sites: Iterable[config.Site]) -> bool:
+def _needs_reload(run: Generation, sites: Iterable[config.Site]) -> bool:
     """Whether files of these sites were changed since PID 1 read them."""
     patterns = [pattern for site in sites for pattern in (f"{site.unit_prefix}*", f"linod*@{site.name}.*")]
     return systemctl.needs_reload(*patterns, per_user=run.per_user)
 
 
-def _one_site(run: Run, site: config.Site, file: Path | None) -> None:
+def _one_site(run: Generation, site: config.Site, file: Path | None) -> None:
     """Read, compute, verify and write the units of one site.
 
     :raises LinodError: where something of it is wrong as a whole; nothing of it is written then.
@@ -210,14 +210,14 @@ def _one_site(run: Run, site: config.Site, file: Path | None) -> None:
         _put(run, units, installed)
 
 
-def _units(run: Run, site: config.Site, computed: Computed | None, now: datetime) -> SiteUnits:
+def _units(run: Generation, site: config.Site, computed: Computed | None, now: datetime) -> SiteUnits:
     client = _client(site, run.per_user)
     return wanted.of_site(
         site, computed, now=now, generator=sys.executable, client=client, per_user=run.per_user
     )
 
 
-def _drop_what_systemd_refuses(run: Run, units: SiteUnits, installed: plan.Installed) -> None:
+def _drop_what_systemd_refuses(run: Generation, units: SiteUnits, installed: plan.Installed) -> None:
     """Verify what is to be written; rules whose units systemd does not take are among the refused then.
 
     :raises SystemdError: where something else of the site is not taken.
@@ -235,7 +235,7 @@ def _drop_what_systemd_refuses(run: Run, units: SiteUnits, installed: plan.Insta
             )
 
 
-def _put(run: Run, units: SiteUnits, installed: plan.Installed) -> None:
+def _put(run: Generation, units: SiteUnits, installed: plan.Installed) -> None:
     """Write the units of one site, and the first time those that all share; remove those that it has no more.
 
     :param installed: as it was read under the site's lock.
@@ -249,7 +249,7 @@ def _put(run: Run, units: SiteUnits, installed: plan.Installed) -> None:
     _carry_out(run, site, plan.compute(files, installed, [site]), units.relisted)
 
 
-def _remove_forgotten(run: Run, sites: Sequence[config.Site]) -> None:
+def _remove_forgotten(run: Generation, sites: Sequence[config.Site]) -> None:
     """Remove the units of sites that have no SITE.toml any more."""
     known = {site.name for site in sites} | {path.stem for path in config.config_directory().glob("*.toml")}
     for site in sorted(plan.owners(plan.read_installed(run.directory)) - known):
@@ -257,7 +257,7 @@ def _remove_forgotten(run: Run, sites: Sequence[config.Site]) -> None:
             _carry_out(run, site, plan.compute({}, plan.read_installed(run.directory), [site]), ())
 
 
-def _carry_out(run: Run, site: str, todo: Plan, relisted: Iterable[str]) -> None:
+def _carry_out(run: Generation, site: str, todo: Plan, relisted: Iterable[str]) -> None:
     if run.shows:
         run.lines += todo.diff()
     if run.writes and not todo.is_empty:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from linod_systemd.cli.command import Call, Command, Needs
+from linod_systemd.cli.command import Call, CliCommand, Needs
 
 
-class OfHost(Command):
+class OfHostCommand(CliCommand):
     needs = Needs.NOTHING
     of_host = True
 
 
-class InstallSite(OfHost):
+class InstallSiteCommand(OfHostCommand):
     name = "install-site"
     summary = "as root: have systemd run the tasks of a site"
 
@@ -38,7 +38,7 @@ class InstallSite(OfHost):
         return install_site.install(call.options)
 
 
-class UninstallSite(OfHost):
+class UninstallSiteCommand(OfHostCommand):
     name = "uninstall-site"
     summary = "as root: undo that; the site stays as it is"
 
@@ -51,7 +51,7 @@ class UninstallSite(OfHost):
         return install_site.uninstall(call.options)
 
 
-class UpdateSites(OfHost):
+class UpdateSitesCommand(OfHostCommand):
     name = "update-sites"
     summary = "as root: bring the sites to root's linod-systemd"
 
@@ -64,7 +64,7 @@ class UpdateSites(OfHost):
         return update_sites.update_sites(call.options)
 
 
-class Doctor(OfHost):
+class DoctorCommand(OfHostCommand):
     name = "doctor"
     summary = "what is wrong with this host or site, each with the remedy"
 
@@ -78,7 +78,7 @@ class Doctor(OfHost):
         return doctor.doctor(call.options)
 
 
-class Completion(OfHost):
+class CompletionCommand(OfHostCommand):
     name = "completion"
     summary = "print what makes a shell complete these commands"
 
@@ -90,3 +90,12 @@ class Completion(OfHost):
 
         print(shtab.complete(call.parser, call.options.shell))
         return 0
+
+
+COMMANDS = (
+    InstallSiteCommand(),
+    UninstallSiteCommand(),
+    UpdateSitesCommand(),
+    DoctorCommand(),
+    CompletionCommand(),
+)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from linod_systemd.cli.command import Call, Command
+from linod_systemd.cli.command import Call, CliCommand
 from linod_systemd.common.argument_types import count, moment
 
 
-class Jobs(Command):
+class JobsCommand(CliCommand):
     name = "jobs"
     summary = "list what ran, latest first"
 
@@ -39,7 +39,7 @@ class Jobs(Command):
         return jobs.jobs(call.site, call.options)
 
 
-class Show(Command):
+class ShowCommand(CliCommand):
     name = "show"
     summary = "show one job with its message"
 
@@ -51,3 +51,9 @@ class Show(Command):
         from linod_systemd.cli import jobs
 
         return jobs.show(call.site, call.options)
+
+
+COMMANDS = (
+    JobsCommand(),
+    ShowCommand(),
+)

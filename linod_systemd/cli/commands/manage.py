@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from linod_systemd.cli.command import Call, Command
+from linod_systemd.cli.command import Call, CliCommand
 from linod_systemd.errors import LinodError
 
 
-class Simulate(Command):
+class SimulateCommand(CliCommand):
     name = "simulate"
     summary = "run what is due in the foreground, without systemd, until Ctrl-C"
     changes = True
@@ -23,7 +23,7 @@ class Simulate(Command):
         return simulate(call.site, once=call.options.once)
 
 
-class DemoData(Command):
+class DemoDataCommand(CliCommand):
     name = "demo-data"
     summary = "fill the demo site with people, messages, events"
     changes = True
@@ -39,7 +39,7 @@ class DemoData(Command):
         return 0
 
 
-class Manage(Command):
+class ManageCommand(CliCommand):
     name = "manage"
     summary = "run a command of the site's manage.py"
     changes = True
@@ -55,3 +55,10 @@ class Manage(Command):
 
         execute_from_command_line(["linod manage", *call.options.arguments])
         return 0
+
+
+COMMANDS = (
+    SimulateCommand(),
+    DemoDataCommand(),
+    ManageCommand(),
+)

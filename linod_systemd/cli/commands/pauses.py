@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from linod_systemd.cli.command import Call, Command
+from linod_systemd.cli.command import Call, CliCommand
 from linod_systemd.common.argument_types import duration, moment
 
 
-class Pause(Command):
+class PauseCommand(CliCommand):
     name = "pause"
     summary = "don't run a rule, or any, until a time; it ends by itself"
     changes = True
@@ -28,7 +28,7 @@ class Pause(Command):
         return actions.pause_rule(call.site, call.options)
 
 
-class Resume(Command):
+class ResumeCommand(CliCommand):
     name = "resume"
     summary = "end the pause of a rule, or of the whole site"
     changes = True
@@ -40,3 +40,9 @@ class Resume(Command):
         from linod_systemd.cli import actions
 
         return actions.resume(call.site, call.options.rule)
+
+
+COMMANDS = (
+    PauseCommand(),
+    ResumeCommand(),
+)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from linod_systemd.cli.command import Call, Command
+from linod_systemd.cli.command import Call, CliCommand
 
 
-class Setup(Command):
+class SetupCommand(CliCommand):
     name = "setup"
     summary = "make rules for new procedures, drop those whose procedure is gone"
     changes = True
@@ -18,7 +18,7 @@ class Setup(Command):
         return actions.setup(call.site)
 
 
-class Export(Command):
+class ExportCommand(CliCommand):
     name = "export"
     summary = "write rules.json anew"
     changes = True
@@ -29,14 +29,14 @@ class Export(Command):
         return actions.write_rules(call.site)
 
 
-class OfOneRule(Command):
+class OfOneRuleCommand(CliCommand):
     changes = True
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("rule")
 
 
-class Cancel(OfOneRule):
+class CancelCommand(OfOneRuleCommand):
     name = "cancel"
     summary = "stop a rule's timer"
 
@@ -46,7 +46,7 @@ class Cancel(OfOneRule):
         return actions.cancel(call.site, call.options.rule)
 
 
-class Enable(OfOneRule):
+class EnableCommand(OfOneRuleCommand):
     name = "enable"
     summary = "start a cancelled rule's timer again"
 
@@ -56,7 +56,7 @@ class Enable(OfOneRule):
         return actions.enable(call.options.rule)
 
 
-class TakeCode(OfOneRule):
+class TakeCodeCommand(OfOneRuleCommand):
     name = "take-code"
     summary = "give a rule that was edited what its decorator says"
 
@@ -66,7 +66,7 @@ class TakeCode(OfOneRule):
         return actions.take_code(call.options.rule)
 
 
-class Run(OfOneRule):
+class RunCommand(OfOneRuleCommand):
     name = "run"
     summary = "ask systemd to run a rule now; needs no root"
 
@@ -74,3 +74,13 @@ class Run(OfOneRule):
         from linod_systemd.cli import actions
 
         return actions.request_run(call.site, call.options.rule)
+
+
+COMMANDS = (
+    SetupCommand(),
+    ExportCommand(),
+    CancelCommand(),
+    EnableCommand(),
+    TakeCodeCommand(),
+    RunCommand(),
+)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from linod_systemd.cli.command import Call, Command, Needs
+from linod_systemd.cli.command import Call, CliCommand, Needs
 from linod_systemd.sites import load
 
 
-class Supervise(Command):
+class SuperviseCommand(CliCommand):
     """It loads the site by itself, where that is to be kept loaded."""
 
     name = "supervise"
@@ -24,7 +24,7 @@ class Supervise(Command):
         return supervise(call.site)
 
 
-class RecordEnd(Command):
+class RecordEndCommand(CliCommand):
     """It loads the site by itself: of a site that does not load, the spool keeps how its job ended."""
 
     name = "record-end"
@@ -38,3 +38,9 @@ class RecordEnd(Command):
         from linod_systemd.jobs import on_failure
 
         return on_failure.record_end(call.site, call.options.rule)
+
+
+COMMANDS = (
+    SuperviseCommand(),
+    RecordEndCommand(),
+)

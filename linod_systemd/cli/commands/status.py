@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from linod_systemd.cli.command import Call, Command
+from linod_systemd.cli.command import Call, CliCommand
 
 
-class Status(Command):
+class StatusCommand(CliCommand):
     name = "status"
     summary = "list the rules with their next time"
 
@@ -22,3 +22,6 @@ class Status(Command):
         from linod_systemd.cli import status
 
         return status.status(call.site, call.options)
+
+
+COMMANDS = (StatusCommand(),)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from linod_systemd.cli.command import Call, Command, Needs
+from linod_systemd.cli.command import Call, CliCommand, Needs
 from linod_systemd.common.argument_types import count, instant, month
 
 
-class AboutTimes(Command):
+class AboutTimesCommand(CliCommand):
     """A command that a rules.json can answer, too."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ class AboutTimes(Command):
         return self.needs if options.rules is None else Needs.NOTHING
 
 
-class AboutRule(AboutTimes):
+class AboutRuleCommand(AboutTimesCommand):
     def run(self, call: Call) -> int:
         from linod_systemd.cli import next_times
 
@@ -32,7 +32,7 @@ class AboutRule(AboutTimes):
         return next_times.answer(stored_times.find(call.site, name), call.options)
 
 
-class Next(AboutRule):
+class NextCommand(AboutRuleCommand):
     name = "next"
     summary = "print when a rule is due, one ISO 8601 instant a line, in UTC"
 
@@ -45,7 +45,7 @@ class Next(AboutRule):
         super().add_arguments(parser)
 
 
-class Explain(AboutRule):
+class ExplainCommand(AboutRuleCommand):
     name = "explain"
     summary = "say in one English sentence when and how a rule is run"
 
@@ -54,7 +54,7 @@ class Explain(AboutRule):
         super().add_arguments(parser)
 
 
-class Calendar(AboutTimes):
+class CalendarCommand(AboutTimesCommand):
     name = "calendar"
     summary = "what will run when: all rules on one page, for a week"
 
@@ -73,3 +73,10 @@ class Calendar(AboutTimes):
 
         calendar.show(stored_times.entries(), stored_times.timezone(), call.options)
         return 0
+
+
+COMMANDS = (
+    NextCommand(),
+    ExplainCommand(),
+    CalendarCommand(),
+)

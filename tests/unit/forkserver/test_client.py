@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from linod_systemd.forkserver import client
+from linod_systemd.systemd import invocation
 
 ASK = Path(client.__file__).with_name("ask.py")
 COLD = [sys.executable, "-c", "print('cold')"]
@@ -180,3 +181,8 @@ def test_signals_reach_the_job_and_who_was_stopped_does_not_begin_anew(
     )
     output, _ = asking.communicate(timeout=60)
     assert (asking.returncode, output) == (-signal.SIGTERM, "warm\n")
+
+
+def test_the_mark_of_an_end_has_one_name() -> None:
+    """The client imports nothing of ours, so that each side has the name."""
+    assert client.ENDED_MARK == invocation.ENDED_MARK
