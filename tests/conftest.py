@@ -6,7 +6,9 @@ from collections.abc import Generator
 
 import pytest
 
+from linod_systemd.procedures import Procedures
 from tests.support.machine import SUITES, other_suite
+from tests.support.registration import Registered, register
 
 OTHER = f"debian{next(version for version, suite in SUITES.items() if suite == other_suite())}"
 LONG_SECONDS = 590  # a part of the long tests; the quick ones have the limit of pyproject.toml
@@ -40,3 +42,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
     """Nothing: each process of the tests has folders of its own, by tests/support/isolation.py."""
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> Registered:
+    """Register functions as procedures; after the test none of them is one any more."""
+    monkeypatch.setattr(Procedures, "_by_name", dict(Procedures._by_name))
+    return register

@@ -19,6 +19,7 @@ from linod_systemd.sites import config
 from linod_systemd.store import export, rule_store
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.tasks import Tasks
+from tests.support.registration import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,17 +182,13 @@ def test_what_was_asked_for_is_started() -> None:
     assert names == ["never"]
 
 
-def test_run_runs_here_by_default() -> None:
-    Procedures.add(Procedure("test_here", nothing, "never", 1))
-    try:
-        Tasks().create_rule(Procedures.test_here)
-        JobRule.objects.filter(name="test_here").request()
-        Tasks().run()
-        job = Job.objects.get(rule_name="test_here")
-        assert (job.status, job.trigger, job.message) == ("success", "manual", "nothing to do")
-        assert JobRule.objects.get(name="test_here").requested_at is None
-    finally:
-        del Procedures._by_name["test_here"]
+def test_run_runs_here_by_default(registered: Registered) -> None:
+    Tasks().create_rule(registered(nothing, "test_here"))
+    JobRule.objects.filter(name="test_here").request()
+    Tasks().run()
+    job = Job.objects.get(rule_name="test_here")
+    assert (job.status, job.trigger, job.message) == ("success", "manual", "nothing to do")
+    assert JobRule.objects.get(name="test_here").requested_at is None
 
 
 @pytest.mark.parametrize(

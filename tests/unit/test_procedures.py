@@ -10,6 +10,7 @@ import pytest
 from linod_systemd import LogLevels, Procedure, Procedures, background_task, schedule_daily, schedule_often
 from linod_systemd.api import dd
 from linod_systemd.procedures import ProcedureError, Registry
+from tests.support.registration import Registered
 
 
 def sweep(ar: Any) -> None:
@@ -96,26 +97,21 @@ def test_unknown_argument_is_refused() -> None:
         background_task(evry=3)(sweep)
 
 
-def test_decorators_register_with_their_intervals() -> None:
-    before = set(Procedures.names())
-    try:
-        dd.schedule_often(every=10, name="test_often")(sweep)
-        schedule_daily(name="test_daily", start_time=time(4))(sweep)
-        background_task(
-            name="test_task",
-            every_unit="weekly",
-            start_datetime=datetime(2026, 1, 3, 4),
-            run_after=["test_daily"],
-        )(sweep)
-        schedule_often(name="test_default")(sweep)
-        often, daily, task = Procedures.test_often, Procedures.test_daily, Procedures.test_task
-        assert (often.every_unit, often.every_value) == ("secondly", 10)
-        assert (daily.every_unit, daily.every_value, daily.start_time) == ("daily", 1, time(4))
-        assert (task.every_unit, task.start_time, task.run_after) == ("weekly", time(4), ("test_daily",))
-        assert str(often) == "Procedures.test_often"
-    finally:
-        for name in set(Procedures.names()) - before:
-            del Procedures._by_name[name]
+def test_decorators_register_with_their_intervals(registered: Registered) -> None:
+    dd.schedule_often(every=10, name="test_often")(sweep)
+    schedule_daily(name="test_daily", start_time=time(4))(sweep)
+    background_task(
+        name="test_task",
+        every_unit="weekly",
+        start_datetime=datetime(2026, 1, 3, 4),
+        run_after=["test_daily"],
+    )(sweep)
+    schedule_often(name="test_default")(sweep)
+    often, daily, task = Procedures.test_often, Procedures.test_daily, Procedures.test_task
+    assert (often.every_unit, often.every_value) == ("secondly", 10)
+    assert (daily.every_unit, daily.every_value, daily.start_time) == ("daily", 1, time(4))
+    assert (task.every_unit, task.start_time, task.run_after) == ("weekly", time(4), ("test_daily",))
+    assert str(often) == "Procedures.test_often"
 
 
 def test_log_levels_are_loggings() -> None:

@@ -14,11 +14,11 @@ from django.test import override_settings
 from linod_systemd import clock
 from linod_systemd.jobs import missed_after
 from linod_systemd.models import Job, JobRule
-from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.runner import attempt, execute
 from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 from tests.integration.conftest import MailServer
+from tests.support.registration import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,14 +35,12 @@ def brittle(ar: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def rule(mail_server: MailServer) -> Iterator[JobRule]:
-    procedure = Procedure("brittle", brittle, "never", 1)
-    Procedures.add(procedure)
+def rule(mail_server: MailServer, registered: Registered) -> Iterator[JobRule]:
+    procedure = registered(brittle)
     with PEOPLE:
         made = Tasks().create_rule(procedure).row
         JobRule.objects.filter(pk=made.pk).update(cancel_on_manual_failure=True)  # as these runs are by hand
         yield JobRule.objects.get(pk=made.pk)
-    del Procedures._by_name["brittle"]
     config.this_site().silence_file.unlink(missing_ok=True)
 
 

@@ -15,13 +15,13 @@ from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.jobs import reconcile, rows, spool
 from linod_systemd.models import Job, JobRule
-from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.store import database, lookup
 from linod_systemd.systemd import boot
 from linod_systemd.systemd.service_result import ServiceResult
 from linod_systemd.tasks import Tasks
+from tests.support.registration import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,14 +37,11 @@ def spooled_fails(ar: Any) -> None:
 
 
 @pytest.fixture
-def site() -> Iterator[config.Site]:
+def site(registered: Registered) -> config.Site:
     """With two rules, exported."""
     for func in (spooled_works, spooled_fails):
-        Procedures.add(Procedure(func.__name__, func, "never", 1))
-        Tasks().create_rule(Procedures.get(func.__name__))  # type: ignore[arg-type]
-    yield config.this_site()
-    for name in NAMES:
-        del Procedures._by_name[name]
+        Tasks().create_rule(registered(func))
+    return config.this_site()
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.jobs import unrecorded_starts
 from linod_systemd.models import Job, JobRule
-from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.sites import config
 from linod_systemd.store.choices import Status
 from linod_systemd.systemd import boot, journal_server
 from linod_systemd.tasks import Tasks
+from tests.support.registration import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,17 +59,15 @@ class Socket:
 
 
 @pytest.fixture
-def site() -> Iterator[config.Site]:
+def site(registered: Registered) -> Iterator[config.Site]:
     """With a rule, ``started``, and nothing accounted for since a minute ago."""
-    Procedures.add(Procedure("started", lambda ar: None, "never", 1))
-    Tasks().create_rule(Procedures.get("started"))  # type: ignore[arg-type]
+    Tasks().create_rule(registered(lambda ar: None, "started"))
     site = config.this_site()
     site.accounted_marker.touch()
     since = (clock.utc_now() - timedelta(minutes=1)).timestamp()
     os.utime(site.accounted_marker, (since, since))
     yield site
     site.accounted_marker.unlink()
-    del Procedures._by_name["started"]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,13 +18,13 @@ from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
 from linod_systemd.jobs import running
 from linod_systemd.jobs.reconcile import reconcile
 from linod_systemd.models import Job, JobRule
-from linod_systemd.procedures import Procedure, Procedures
 from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.store import database
 from linod_systemd.store.database import DatabaseAway
 from linod_systemd.systemd import boot
 from linod_systemd.tasks import Tasks
+from tests.support.registration import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,14 +53,10 @@ def leaves(ar: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _procedures() -> Iterator[None]:
+def _procedures(registered: Registered) -> None:
     made = [works, fails, fails_with_a_nul, warns, leaves]
     for func in made:
-        Procedures.add(Procedure(f"test_{func.__name__}", func, "never", 1))
-        Tasks().create_rule(Procedures.get(f"test_{func.__name__}"))  # type: ignore[arg-type]
-    yield
-    for func in made:
-        del Procedures._by_name[f"test_{func.__name__}"]
+        Tasks().create_rule(registered(func, f"test_{func.__name__}"))
 
 
 def run(name: str) -> tuple[int, Job]:
