@@ -29,7 +29,7 @@ class RefusedSite(ConfigurationError):
 
 
 class RefusedRule(LinodError):
-    """A rule (in the database or in rules.json) that cannot become units; ``field`` is what is at fault."""
+    """A rule of the database or rules.json that cannot become units; ``field`` names the field at fault."""
 
     exit_code = 2
 

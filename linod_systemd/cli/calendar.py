@@ -91,7 +91,7 @@ def _page(found: Agenda) -> Iterable[str]:
 
 
 def _crowds(found: Agenda) -> Iterable[str]:
-    """The crowded hours of the day, those of many days with the same rules in one line."""
+    """Yield the crowded hours; those of many days with equal rules share a line."""
     dates: dict[tuple[int, tuple[str, ...]], list[datetime]] = defaultdict(list)
     for hour, names in found.crowded.items():
         dates[hour.hour, tuple(sorted(names))].append(hour)

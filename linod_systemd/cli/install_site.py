@@ -206,7 +206,7 @@ def _move(site: config.Site, database: str, options: argparse.Namespace) -> None
 
 
 def _believed(site: config.Site, answer: str) -> dict[str, Any]:
-    """The folders of what the site said that are the site's to write into; the others are told.
+    """Return the values of a site's answer that root believes; folders that are not the site's are told.
 
     :raises ConfigurationError: for an answer that is none.
     """

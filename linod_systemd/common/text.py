@@ -42,7 +42,7 @@ class Screen:
         self._kept = ""
 
     def show(self, part: bytes, *, is_last: bool = False) -> str:
-        """The text for a part of the output; what may be half a colour waits for the next."""
+        """Return the text for a part of the output; half of an escape sequence waits for the next part."""
         text = self._kept + self._decoder.decode(part, final=is_last)
         begun = None if is_last else _BEGUN.search(text)
         at = begun.start() if begun else len(text)

@@ -138,7 +138,7 @@ def _time(path: str) -> int:
 
 
 def differences(bus: Bus, supervisors: Own, unit: str) -> list[str]:
-    """The directives that are not the same for a job's unit and its supervisor.
+    """Return the properties that differ between a job's unit and its supervisor.
 
     :raises BusError: where systemd does not answer.
     """

@@ -170,7 +170,7 @@ class ForkServer:
 
 
 def _listen(path: Path) -> socket.socket:
-    """A socket in this place, in one step: who connects reaches the one before it or this one."""
+    """Put a listening socket in this place in one step: a client reaches the one before or this one."""
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -58,8 +58,9 @@ def spool_row(site: config.Site, job: Job, *, judge: bool = False) -> None:
 
 
 def never_begun(site: config.Site, name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
-    """A row for a run that died before it could write one. Such a rule is not cancelled: what failed is
-    the site or its database, and the next time may be well.
+    """Write the row of a run that died before it could write one.
+
+    Its rule is not cancelled: the site or its database failed, and the next time may be well.
 
     :param boot_id: of the boot in which it was; empty: of an earlier one.
     """

@@ -75,7 +75,7 @@ class JobRules(dd.Table):
 
 
 class Jobs(dd.Table):
-    """The history of what ran."""
+    """The history of jobs."""
 
     app_label = "linod_systemd"
     label = _("Jobs")

@@ -35,7 +35,7 @@ def check_names() -> None:
 
 
 def task_models() -> list[Any]:
-    """The models of the site whose rows are tasks: SystemTask, and those of other plugins."""
+    """Return the models whose rows are tasks: SystemTask, and models of other plugins."""
     return list(models_by_base(Runnable))
 
 

@@ -20,7 +20,7 @@ OF_ITSELF = "__all__"
 
 
 def context(form: forms.BaseModelForm[Any]) -> dict[str, Any]:
-    """For the template: ``errors``, or the ``sentence`` and the ``times``, each with what is special of it.
+    """Return the template's values: ``errors``, or the ``sentence`` and the ``times``, each with its remarks.
 
     :param form: bound to what stands in the page; nothing of it is saved.
     """

@@ -34,7 +34,7 @@ def peculiarities(recurrence: RecurrenceSet, instant: datetime) -> list[str]:
 
 
 def _named_date(recurrence: RecurrenceSet, local: datetime) -> date:
-    """The date of the rule whose instant this is: the local one, or where the clock jumps one beside it."""
+    """Return the date of the rule to which an instant belongs: the local date, or one beside it at a jump."""
     if recurrence.every_unit == "once":
         return recurrence.start_date
     at = recurrence.start_time or time()

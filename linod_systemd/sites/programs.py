@@ -34,7 +34,7 @@ class ProgramError(LinodError):
 
 @dataclass(frozen=True)
 class Done:
-    """A program that has ended: its exit code (-N: killed by signal N), and what it printed."""
+    """A program that has ended: its exit code (-N: killed by signal N), and its output."""
 
     code: int
     stdout: str

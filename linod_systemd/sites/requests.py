@@ -25,7 +25,7 @@ MOST = 1000  # taken at once; what is left starts the oneshot again
 
 @dataclass
 class Taken:
-    """The rules that are to be run, and what is wrong with files that are no request."""
+    """The rules that are to be run, and the troubles with files that are no request."""
 
     run: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)

@@ -58,7 +58,7 @@ def only_root_names(path: str) -> bool:
 
 
 def sole_owner(folder: str) -> int | None:
-    """The user who alone, beside root, can say which folder this path leads to: each part is of one of them.
+    """Return the one user beside root who decides where a path leads: each part of it is root's or his.
 
     None where there are two such users, or others can write a folder.
 

@@ -21,7 +21,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(status=Status.RUNNING)
 
     def started(self) -> JobQuerySet:
-        """Those that ran: not what was only noted as skipped."""
+        """The jobs that ran: not the skipped ones."""
         return self.exclude(status=Status.SKIPPED)
 
     def of_slot(self, rule: str, due: datetime) -> JobQuerySet:

@@ -96,7 +96,7 @@ class RuleStore(Protocol):
 
     @property
     def site(self) -> Site:
-        """The site whose rules these are, as SITE.toml says when the store is first asked."""
+        """The site of these rules; SITE.toml is read when the store is first asked."""
         ...
 
     @property
@@ -143,7 +143,7 @@ class RuleStore(Protocol):
         ...
 
     def differences(self, rule: StoredRule) -> list[str]:
-        """Where a rule differs from the decorator of its procedure, in the same words."""
+        """The differences of a rule from its procedure's decorator: ``every is 10, the code says 20``."""
         ...
 
     def take_code(self, name: str) -> list[str]:

@@ -81,7 +81,7 @@ def check(site: config.Site) -> Report:
 
 
 def _request_again(site: config.Site) -> None:
-    """For the runs that were asked for and not started: what asked may have died before it could.
+    """Request runs again that were not started: a process may have died before it left its request.
 
     A unit that was started since, whatever has become of it, is not started again.
     """

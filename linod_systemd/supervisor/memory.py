@@ -21,7 +21,7 @@ def note_fork(site: config.Site) -> None:
 
 
 def slice_in_words(site: config.Site) -> str:
-    """A line for people: what the processes of the site use together, and their limits.
+    """Say in a line what all processes of the site use together, and their limits.
 
     Example: ``linod-shop.slice: memory 93.1 MiB (at most 123.0 MiB); tasks 2 (at most 9); CPU weight 100``.
     """

@@ -81,7 +81,7 @@ def expect_process(process: int) -> None:
 
 
 def left_behind() -> list[str]:
-    """The names of the other processes in the control group of this one, its own unit's."""
+    """Return the names of the other processes in this process's control group, such as ``["sleep"]``."""
     folder = group()
     if folder is None:
         return []

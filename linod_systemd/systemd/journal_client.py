@@ -26,7 +26,7 @@ NEEDS_SOCKET = ("end", "starts")
 
 
 class JournalAway(LinodError):
-    """The journal's socket gives no answer now: what it would say is not known, and may be asked later."""
+    """The journal's socket gives no answer now. The question may be asked again later."""
 
 
 @dataclass(frozen=True)

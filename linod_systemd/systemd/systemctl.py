@@ -13,7 +13,7 @@ from linod_systemd.sites import programs
 
 
 class SystemdError(LinodError):
-    """A command of systemd that failed; carries it as typed, and what it said."""
+    """A command of systemd that failed: the command as typed, and its stderr."""
 
 
 def run(command: Sequence[str], *, check: bool = True, timeout: float = 90) -> str:

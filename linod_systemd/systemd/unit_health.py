@@ -86,7 +86,7 @@ def _serves(shown: Mapping[str, str]) -> bool:
 
 
 def _of_requests(site: Site) -> Iterator[Trouble]:
-    """A request that root's side has not taken for a while: the units are not what the rules say."""
+    """Tell of a request that root's side has not taken for a while: the units differ from the rules."""
     if (seconds := _oldest_request(site)) > PENDING_SECONDS:
         unit = unit_names.generate(site.name)
         what = f"a change of its rules has waited for {seconds:.0f} s, and has not reached systemd"

@@ -55,7 +55,7 @@ class Plan:
 
 
 def counted(plans: Iterable[Plan]) -> str:
-    """The line that says what they do: ``2 added, 1 changed, 0 removed, 14 left as they were``."""
+    """Count the changes in a line: ``2 added, 1 changed, 0 removed, 14 left as they were``."""
     done = list(plans)
     numbers = {
         "added": sum(len(one.add) for one in done),
@@ -72,7 +72,7 @@ def owners(installed: Installed) -> set[str]:
 
 
 def sizes(installed: Installed) -> dict[str, int]:
-    """The characters of the files of each site (of what all share: those of an empty name)."""
+    """Count the characters of the files of each site; the name is empty for files that all share."""
     found: dict[str, int] = {}
     for text in installed.ours.values():
         site = owner(text.partition("\n")[0]) or ""
@@ -81,7 +81,7 @@ def sizes(installed: Installed) -> dict[str, int]:
 
 
 def compute(wanted: Mapping[str, str], installed: Installed, sites: Collection[str]) -> Plan:
-    """The plan that leads from what is installed to what is wanted.
+    """Return the plan that leads from the installed files to the wanted ones.
 
     :param sites: the sites that ``wanted`` speaks for: files of others are left.
     """

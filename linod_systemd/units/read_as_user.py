@@ -210,14 +210,14 @@ def _judged(site: config.Site, place: Path, data: bytes, code: int, problem: str
 
 
 def _send_requests(site: config.Site, pipe: int) -> int:
-    """In the child: what was asked for."""
+    """In the child: take the requests, and send them."""
     time.sleep(SETTLE_SECONDS)
     os.write(pipe, json.dumps(asdict(requests.take(site.request_directory))).encode())
     return FINE
 
 
 def _send_rules(site: config.Site, pipe: int) -> int:
-    """In the child: the content of rules.json, or in its place what is wrong."""
+    """In the child: send the content of rules.json, or the error in its place."""
     return _send_file(site, site.rules_file, pipe, lambda content: content)
 
 
@@ -246,7 +246,7 @@ def _send_computed(
 
 
 def _send_file(site: config.Site, path: Path, pipe: int, answer: Callable[[bytes], bytes]) -> int:
-    """In the child: what is to be said of a file's content, or in its place what is wrong."""
+    """In the child: send the answer that a file's content gives, or the error in its place."""
     try:
         data = answer(files.read_plain(path, MOST_BYTES, follow=path != site.rules_file))
     except FileNotFoundError:

@@ -86,12 +86,12 @@ def render(template: str, **values: Any) -> str:
 
 
 def mark(site: str | None) -> str:
-    """The first line of every file that is ours; ``None`` for what all sites share."""
+    """Return the first line of a generated file; ``None``: of a file that all sites share."""
     return f"{MARK} {f'site {site}' if site else 'all sites'}. {ADVICE}"
 
 
 def owner(first_line: str) -> str | None:
-    """The site of a marked file (empty for what all share), or None for a file that is not ours."""
+    """Return the site of a generated file (empty: all sites share it), or None: it is not ours."""
     if not first_line.startswith(MARK + " "):
         return None
     words = first_line[len(MARK) + 1 :].split(".")[0]
@@ -164,7 +164,7 @@ def generate_timer(site: Site, rules: RuleSet | None, now: datetime) -> dict[str
 
 
 def site_units(site: Site, generator: str, *, per_user: bool) -> dict[str, str]:
-    """The units that a site has whatever its rules: supervisor, failure, and the watch over its requests."""
+    """Render the units that do not depend on rules: supervisor, failure, the watch over requests."""
     values = {"mark": mark(site.name), "site": site, "per_user": per_user, "generator": generator}
     values["most_groups"] = MOST_CONTROL_GROUPS
     units = {

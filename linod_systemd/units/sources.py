@@ -11,7 +11,7 @@ from linod_systemd.sites import config
 
 
 def sites(name: str | None) -> tuple[list[config.Site], list[LinodError]]:
-    """The site of this name, or all that this user may generate for; and what is wrong with the others.
+    """Return the site of this name, or all sites of this user; and the errors of the others.
 
     :raises ConfigurationError: where there is none, and something is wrong.
     """

@@ -18,7 +18,7 @@ UNIT = re.compile(r"(linod-[A-Za-z0-9:_.\\-]+)\.(?:timer|service)")
 
 @dataclass
 class SiteUnits:
-    """The files of one site: those that it has whatever its rules, and those of each rule (name → text)."""
+    """The files of one site (name → text): its own, and those of each rule."""
 
     site: Site
     now: datetime

@@ -136,10 +136,10 @@ def _stretches(recurrence: RecurrenceSet, zone: ZoneInfo, begin: date, days: int
 def _runs(
     recurrence: RecurrenceSet, zone: ZoneInfo, begin: date, days: int
 ) -> Iterator[tuple[datetime, datetime]]:
-    """The first and last of occurrences evenly apart.
+    """Yield the first and the last of each run of occurrences that are evenly apart.
 
-    The zone keeps its offset, and a day of it, before the delay, is at most two days of the rule's zone:
-    those of such a day are evenly apart.
+    ``zone`` has one offset, such as UTC: the occurrences of one of its days are evenly apart. Example: every
+    7 minutes from 2026-11-24 00:00 UTC; of that day the first is 00:00 and the last 23:55.
     """
     period = timedelta(seconds=recurrence.period or SECONDS_OF_A_DAY)
     run: tuple[datetime, datetime] | None = None
@@ -205,7 +205,7 @@ def _number(recurrence: RecurrenceSet, stretches: Iterable[Stretch]) -> int:
 
 
 def _texts(recurrence: RecurrenceSet, zone: ZoneInfo, stretches: Iterable[Stretch]) -> list[str]:
-    """The days on which the times are the same together."""
+    """Write the expressions: days with equal times of day share them."""
     days_of: dict[tuple[str, ...], list[date]] = defaultdict(list)
     for stretch in stretches:
         days_of[_times(recurrence, stretch)].append(stretch.day)
