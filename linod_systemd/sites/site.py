@@ -103,7 +103,7 @@ class Site:
 
     @property
     def runtime_directory(self) -> Path:
-        """The folder in /run that its processes share until the next boot (RuntimeDirectory= of its units)."""
+        """The folder in /run that its processes share until the next boot (RuntimeDirectory= of units)."""
         mine = None if os.geteuid() == 0 or self.user != user_name() else os.environ.get("XDG_RUNTIME_DIR")
         return (Path(mine) if mine else root() / "run") / "linod" / self.name / "shared"
 
