@@ -1,6 +1,7 @@
 """Run a job in a fork of the supervisor: it joins its client's unit, then runs as linod-run does.
 
-The other side of the words is in forkserver/client.py.
+The fork moves into the control group of its client's unit (docs/systemd-facts.md, 31). The other side of the
+protocol is client.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The program that OnFailure= and OnSuccess= of a job start: ``linod record-end RULE``.
 
-systemd tells it how the job ended by the MONITOR_* variables of systemd.exec(5).
+systemd tells it how the job ended by the MONITOR_* variables of systemd.exec(5) (docs/systemd-facts.md, 23).
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Decide whether a rule runs when its timer has rung: systemd is the alarm clock, the slot is the truth.
 
 A slot is one occurrence of a rule. systemd rings for more than one reason: also when a timer was edited,
-when a job outlasted its period, when the clock jumped. Pure; instants are aware and in UTC.
+when a job outlasted its period, when the clock jumped (docs/systemd-facts.md, 7 and 10). Example: a daily
+rule of 04:00 is edited at 09:00 to 08:00; systemd rings at once, and nothing runs, as the slot of 08:00 is
+older than the edit. Pure; instants are aware and in UTC.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Supervisor:
         elif self.serving and (chore := self.chores.due_chore()):
             self._begin(chore)
 
-    # --- housekeeping --------------------------------------------------------------------------
+    # --- the chores --------------------------------------------------------------------------
 
     def _begin(self, chore: str) -> None:
         self.chores.begin(chore, [*self._held(), *(self.server.descriptors() if self.server else ())])
@@ -149,7 +149,7 @@ class Supervisor:
         self.predecessor = None
         self.serving = True
         self.notifier.ready(self.trouble or report.status)
-        # systemd takes pings of the main process alone, which this has just become.
+        # systemd takes pings of the main process alone, which this has just become (systemd-facts.md, 32).
         self.next_ping = time.monotonic()
 
     def _preload(self) -> None:

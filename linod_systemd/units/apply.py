@@ -105,7 +105,9 @@ def _sweep(directory: Path, site: str) -> None:
 
 
 def leave_the_future(pattern: str, now: datetime, *, per_user: bool) -> list[str]:
-    """Start anew the timers that elapsed by a clock that was ahead, and would wait for it; which these are.
+    """Start anew the timers that elapsed by a clock that was ahead, and would wait for it; their names.
+
+    Their stamps lie in the future (docs/systemd-facts.md, 8).
 
     :raises SystemdError: where systemd does not answer.
     """

@@ -1,7 +1,7 @@
 """Lock a site while root's side makes its units; no site waits for another.
 
-They are files in a folder that only their user enters. A lock on the unit directory itself could be taken by
-every user of the host, who can read it (flock(2)).
+The locks are files in a folder that only their user enters. Every user of the host could lock the unit
+directory itself (docs/systemd-facts.md, 34).
 """
 
 from __future__ import annotations

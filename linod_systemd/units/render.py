@@ -198,7 +198,10 @@ def drop_in_name(site: Site) -> str:
 
 
 def drop_in(site: Site, timers: list[str], *, per_user: bool) -> str:
-    """The drop-in of linod.target that keeps the site's own units and these timers up."""
+    """Render the drop-in of linod.target that upholds the site's own units and these timers.
+
+    A reload alone then starts and stops timers (docs/systemd-facts.md, 1).
+    """
     own = [unit_names.generate_path(site.name), unit_names.generate_timer(site.name)]
     own.append(unit_names.logrotate_timer(site.name))
     if site.supervisor:

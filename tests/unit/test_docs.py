@@ -137,6 +137,17 @@ def test_each_file_and_test_that_is_named_exists(page: Path) -> None:
         assert found, f"{page.name} names {path}"
 
 
+def test_each_fact_of_systemd_that_the_code_cites_is_on_its_page() -> None:
+    known = set(re.findall(r"^(\d+)\. ", text_of("docs/systemd-facts.md"), re.MULTILINE))
+    cited = {
+        number
+        for path in (CHECKOUT / "linod_systemd").rglob("*.py")
+        for numbers in re.findall(r"systemd-facts\.md, ([\d and,]+)", path.read_text(encoding="utf-8"))
+        for number in re.findall(r"\d+", numbers)
+    }
+    assert len(cited) > 5 and cited <= known, cited - known
+
+
 def test_every_command_and_option_is_in_the_table() -> None:
     notes = text_of("docs/commands.md")
     table = rows(notes)
