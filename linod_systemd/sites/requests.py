@@ -1,9 +1,9 @@
 """Ask root's side by requests: symbolic links in the folder SITE.requests.
 
 A ``.path`` unit starts root's oneshot as long as the folder is not empty, so that no request is lost
-(docs/systemd-facts.md, 4). The oneshot takes the requests as the site's user, and reads rules.json after that.
-The link leads nowhere: its text is the name of the rule, so that it is made with its content in one step, and
-read without opening anything. Its name is made from that text: asked a hundred times, it is one request.
+(docs/systemd-facts.md, 4). The oneshot takes the requests as the site's user, and reads rules.json after
+that. The link leads nowhere: its text is the name of the rule, so that it is made with its content in one
+step, and read without opening anything. Its name is made from that text: a hundred requests are one.
 """
 
 from __future__ import annotations
