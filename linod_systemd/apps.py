@@ -8,6 +8,8 @@ from django.utils.module_loading import autodiscover_modules
 
 
 class LinodConfig(AppConfig):
+    """The app ``linod_systemd``: sets the store, and registers procedures and checks."""
+
     name = "linod_systemd"
     verbose_name = "Background tasks"
     default_auto_field = "django.db.models.BigAutoField"

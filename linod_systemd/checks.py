@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from linod_systemd.procedures import Procedures
 from linod_systemd.rules import ordering
 from linod_systemd.sites import config
+from linod_systemd.store import rule_store
 
 
 @register()
@@ -60,7 +61,7 @@ def check_run_after(app_configs: Any, **_: Any) -> list[CheckMessage]:
 @register()
 def check_state_directory(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """A process of the site that changes a rule has to write rules.json."""
-    site = config.this_site()
+    site = rule_store.current().site
     folder = site.state_directory
     if not folder.exists() or os.access(folder, os.W_OK):
         return []

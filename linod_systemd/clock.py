@@ -9,6 +9,7 @@ from django.utils import timezone
 
 
 def utc_now() -> datetime:
+    """Return the instant now, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -30,6 +31,7 @@ def to_slot(instant: datetime) -> int:
 
 
 def from_slot(seconds: int) -> datetime:
+    """Convert a slot (seconds since 1970-01-01 UTC) into an aware instant in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 

@@ -16,6 +16,8 @@ from linod_systemd.store.rule_store import Run, StoredRule
 
 
 class DjangoStore(JobStore):
+    """The store of a Django site; its methods are described in RuleStore."""
+
     def rules(self) -> list[StoredRule]:
         site = self.site.name
         return [row.stored(site) for row in JobRule.objects.all()]

@@ -29,6 +29,10 @@ OVERLAP = timedelta(seconds=10)
 
 
 def jobs(site: config.Site, options: argparse.Namespace) -> int:
+    """List jobs, latest first, by the options of ``linod jobs``.
+
+    :raises NoSuchRule: for a rule, status or trigger that there is not.
+    """
     found = rule_store.current().jobs(options.rule)
     if options.rule and not found.exists():
         find_rule(options.rule)  # a rule that has not run yet is no error, a misspelt one is
@@ -127,11 +131,17 @@ def _job_as_json(job: Job) -> dict[str, Any]:
 
 
 def show(site: config.Site, options: argparse.Namespace) -> int:
+    """Show one job with its message.
+
+    :raises NoSuchRule: where there is no job of this number.
+    """
     job = rule_store.current().jobs().filter(pk=options.job).first()
     if job is None:
         raise NoSuchRule(f"there is no job #{options.job}", f"see: {config.command(site.name, 'jobs')}")
     values = _job_as_json(job)
-    values["printed"] = journal_client.printed_of_invocation(job.invocation_id) if job.invocation_id else ""
+    values["printed"] = (
+        journal_client.printed_of_invocation(site, job.invocation_id) if job.invocation_id else ""
+    )
     if options.json:
         output.give_json(values)
         return 0

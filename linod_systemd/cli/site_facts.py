@@ -24,8 +24,7 @@ def surroundings() -> dict[str, Any]:
     from django.conf import settings
     from django.db import connections
 
-    from linod_systemd.sites import config as site_config
-    from linod_systemd.store import database
+    from linod_systemd.store import database, rule_store
 
     if not apps.is_installed("linod_systemd"):
         raise SystemExit(
@@ -33,7 +32,7 @@ def surroundings() -> dict[str, Any]:
         )
     to_migrate = ""
     try:
-        with database.reachable(site_config.this_site()):
+        with database.reachable(rule_store.current().site):
             apps.get_model("linod_systemd", "JobRule").objects.exists()
     except database.NotMigrated as error:
         to_migrate = error.message

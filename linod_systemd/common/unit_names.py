@@ -24,10 +24,12 @@ def prefix_of(site: str) -> str:
 
 
 def timer(prefix: str, rule: str) -> str:
+    """Return the timer of a rule: ``linod-shop-checkdata.timer`` for the prefix ``linod-shop-``."""
     return f"{prefix}{escape(rule)}.timer"
 
 
 def service(prefix: str, rule: str) -> str:
+    """Return the service of a rule: ``linod-shop-checkdata.service``."""
     return f"{prefix}{escape(rule)}.service"
 
 
@@ -37,18 +39,22 @@ def lock_file(rule: str) -> str:
 
 
 def journal_socket(site: str) -> str:
+    """Return the socket by which a site asks the journal: ``linod-journal-shop.socket``."""
     return f"linod-journal-{site}.socket"
 
 
 def generate_timer(site: str) -> str:
+    """Return the timer of root's side: ``linod@shop.timer``."""
     return f"linod@{site}.timer"  # not of linod-*: list-timers shows rules alone
 
 
 def logrotate_timer(site: str) -> str:
+    """Return the timer that rotates a site's log: ``linod@shop.logrotate.timer``."""
     return f"linod@{site}.logrotate.timer"  # nor this
 
 
 def logrotate(site: str) -> str:
+    """Return the service that rotates a site's log: ``linod-logrotate@shop.service``."""
     return f"linod-logrotate@{site}.service"
 
 
@@ -58,18 +64,22 @@ def runtime_mount(site: str) -> str:
 
 
 def supervisor(site: str) -> str:
+    """Return the supervisor of a site: ``linod-supervisor@shop.service``."""
     return f"linod-supervisor@{site}.service"
 
 
 def site_slice(site: str) -> str:
+    """Return the slice of a site: ``linod-shop.slice``."""
     return f"linod-{site}.slice"
 
 
 def generate_path(site: str) -> str:
+    """Return the path unit that looks at a site's requests: ``linod-generate@shop.path``."""
     return f"linod-generate@{site}.path"
 
 
 def generate(site: str) -> str:
+    """Return the service of root's side: ``linod-generate@shop.service``."""
     return f"linod-generate@{site}.service"
 
 

@@ -25,7 +25,7 @@ def record_end(site: config.Site, rule: str) -> int:
     :raises LinodError: where the site does not load.
     """
     result = ServiceResult.from_environment(os.environ)
-    message = service_result.complete_text(result.invocation_id)
+    message = service_result.complete_text(site, result.invocation_id)
     try:
         load.load(site)
     except LinodError:

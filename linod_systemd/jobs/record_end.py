@@ -119,7 +119,7 @@ def lose(site: config.Site, job: Job) -> bool:
         if isinstance(result, StillRunning):
             return False
         if result is not None:
-            by_systemd(site, job.rule_name, result, service_result.complete_text(job.invocation_id))
+            by_systemd(site, job.rule_name, result, service_result.complete_text(site, job.invocation_id))
             return True
     reason = "the machine went down" if job.boot_id != boot.boot_id() else "its process is gone"
     as_lost(job, reason, message=_logged(site, job) or job.message)
@@ -139,10 +139,10 @@ def as_lost(job: Job, reason: str, *, message: str | None = None, ended: datetim
 def _logged(site: config.Site, job: Job) -> str:
     """Return what the journal has of a job, for its message."""
     if not job.invocation_id:
-        return journal_client.text_of_job(job.pk)
+        return journal_client.text_of_job(site, job.pk)
     # The attempts of one invocation are told apart by time; the first has what came before it, too.
     since = clock.from_database(job.start_datetime) if job.attempt > 1 else None
-    return journal_client.text_of_invocation(job.invocation_id, since)
+    return journal_client.text_of_invocation(site, job.invocation_id, since)
 
 
 def _had_its_time(job: Job, ended: datetime) -> bool:

@@ -51,7 +51,7 @@ def _account(site: config.Site) -> datetime:
     names = [rule.name for rule in rule_store.current().rules()]
     rules = {unit_names.service(site.unit_prefix, name): name for name in names}
     until = datetime.now(UTC) - NEWEST
-    for start in journal_client.starts_since(_accounted(site)):
+    for start in journal_client.starts_since(site, _accounted(site)):
         if start.instant > until:
             break
         if start.unit in rules and not _has_its_row(site, rules[start.unit], start):

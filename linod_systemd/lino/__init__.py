@@ -12,6 +12,8 @@ from lino.api import _, ad
 
 
 class Plugin(ad.Plugin):
+    """The plugin that a Lino site names ``linod_systemd``."""
+
     verbose_name = _("Background tasks")
     needs_plugins = ["lino.modlib.linod"]
 

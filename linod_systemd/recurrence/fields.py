@@ -135,4 +135,5 @@ def _nearest(zone: object) -> str:
 
 
 def is_whole(value: object, least: int) -> bool:
+    """Whether a value is a whole number, ``least`` or more; True is none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -60,6 +60,10 @@ PATH_KEYS = ("python", "directory", "environment_file", "writable", "log_directo
 
 
 def check_site_name(name: str) -> str:
+    """Return a name that may be a site's.
+
+    :raises ConfigurationError: for any other.
+    """
     if not SITE_NAME.match(name):
         raise ConfigurationError(
             f"{name!r} is no name of a site", "use lower-case letters, digits and _, a letter first"

@@ -132,6 +132,7 @@ def root() -> Path:
 
 
 def config_directory() -> Path:
+    """Return the folder of the SITE.toml files: ``/etc/linod``, below $LINOD_ROOT."""
     return root() / "etc/linod"
 
 

@@ -17,6 +17,8 @@ STOPPED = models.Q(status=Status.KILLED, reason__in=STOP_REASONS)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
+    """The queries of jobs."""
+
     def running(self) -> JobQuerySet:
         return self.filter(status=Status.RUNNING)
 

@@ -14,6 +14,8 @@ WHOLE_SITE = ""  # in the place of a rule's name
 
 
 class PauseQuerySet(models.QuerySet["Pause"]):
+    """The queries of pauses."""
+
     def overlapping(self, since: datetime, until: datetime) -> PauseQuerySet:
         """Those that hold at some time between two instants (aware); at its end a pause holds no more."""
         return self.filter(since__lte=clock.to_database(until), until__gt=clock.to_database(since))

@@ -16,7 +16,7 @@ from typing import Any
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import storable
 from linod_systemd.errors import LinodError
-from linod_systemd.sites import config
+from linod_systemd.sites.config import Site
 from linod_systemd.systemd import journal, journal_server
 
 logger = logging.getLogger("linod.journal")
@@ -38,40 +38,40 @@ class LoggedStart:
     instant: datetime
 
 
-def text_of_invocation(invocation_id: str, since: datetime | None = None) -> str:
+def text_of_invocation(site: Site, invocation_id: str, since: datetime | None = None) -> str:
     """Return the last lines that an invocation of a unit logged, and PID 1 about it.
 
     :param since: leave out what is older (aware).
     """
     question = {"about": "invocation", "invocation_id": invocation_id, "since": since and since.isoformat()}
-    return _text(question)
+    return _text(site, question)
 
 
-def printed_of_invocation(invocation_id: str) -> str:
+def printed_of_invocation(site: Site, invocation_id: str) -> str:
     """Return the last lines that an invocation of a unit printed, beside what it logged."""
-    return _text({"about": "printed", "invocation_id": invocation_id})
+    return _text(site, {"about": "printed", "invocation_id": invocation_id})
 
 
-def text_of_job(job: int) -> str:
+def text_of_job(site: Site, job: int) -> str:
     """Return the last lines that a job logged which systemd did not start."""
-    return _text({"about": "job", "job": job})
+    return _text(site, {"about": "job", "job": job})
 
 
-def end_of_invocation(invocation_id: str) -> dict[str, str]:
+def end_of_invocation(site: Site, invocation_id: str) -> dict[str, str]:
     """Return what PID 1 said of the end of an invocation: UNIT_RESULT, EXIT_CODE, EXIT_STATUS, or less.
 
     :raises JournalAway: where that is not to be known now.
     """
-    return dict(_answer({"about": "end", "invocation_id": invocation_id}))
+    return dict(_answer(site, {"about": "end", "invocation_id": invocation_id}))
 
 
-def starts_since(instant: datetime) -> Iterator[LoggedStart]:
+def starts_since(site: Site, instant: datetime) -> Iterator[LoggedStart]:
     """The starts of the site's services after an instant (aware), oldest first.
 
     :raises JournalAway: where they are not to be known now.
     """
     while True:
-        rows = _answer({"about": "starts", "since": instant.isoformat()})
+        rows = _answer(site, {"about": "starts", "since": instant.isoformat()})
         for unit, invocation_id, at in rows:
             instant = datetime.fromisoformat(at)
             yield LoggedStart(unit, invocation_id, instant)
@@ -79,18 +79,17 @@ def starts_since(instant: datetime) -> Iterator[LoggedStart]:
             return
 
 
-def _text(question: Mapping[str, Any]) -> str:
+def _text(site: Site, question: Mapping[str, Any]) -> str:
     """Return an answer that is a text, empty where there is none: a row ends without it, too."""
     try:
-        return storable(str(_answer(question)))  # a procedure may have printed whatever it likes
+        return storable(str(_answer(site, question)))  # a procedure may have printed whatever it likes
     except JournalAway as error:
         logger.error("%s", error)
         return ""
 
 
-def _answer(question: Mapping[str, Any]) -> Any:
+def _answer(site: Site, question: Mapping[str, Any]) -> Any:
     """:raises JournalAway: where the socket does not answer, or is missing though the units have one."""
-    site = config.this_site()
     path = journal_server.path(site)
     unit = unit_names.journal_socket(site.name)
     try:

@@ -46,12 +46,12 @@ class ServiceResult:
         return cls(shown["InvocationID"], shown["Result"], code, _named(code, shown["ExecMainStatus"]))
 
     @classmethod
-    def from_journal(cls, invocation_id: str) -> ServiceResult | None:
+    def from_journal(cls, site: config.Site, invocation_id: str) -> ServiceResult | None:
         """Read PID 1's lines about an invocation, or None: it said nothing of the end.
 
         :raises JournalAway: where the journal does not answer.
         """
-        said = journal_client.end_of_invocation(invocation_id)
+        said = journal_client.end_of_invocation(site, invocation_id)
         if "UNIT_RESULT" not in said:
             return None
         code = said.get("EXIT_CODE", "exited")
@@ -88,7 +88,7 @@ def last_known(site: config.Site, rule: str, invocation_id: str) -> ServiceResul
         if shown["ActiveState"] not in ("inactive", "failed"):
             return StillRunning()
         return ServiceResult.from_properties(shown)
-    return ServiceResult.from_journal(invocation_id)
+    return ServiceResult.from_journal(site, invocation_id)
 
 
 def _named(code: str, status: str) -> str:
@@ -99,11 +99,11 @@ def _named(code: str, status: str) -> str:
     return status
 
 
-def complete_text(invocation_id: str) -> str:
+def complete_text(site: config.Site, invocation_id: str) -> str:
     """Return what an invocation that has ended logged, once PID 1's line about its end is there, too."""
     deadline = time.monotonic() + LAST_LINE_SECONDS
     while invocation_id:
-        text = journal_client.text_of_invocation(invocation_id)
+        text = journal_client.text_of_invocation(site, invocation_id)
         if any(line in text for line in LAST_LINES) or time.monotonic() > deadline:
             return text
         time.sleep(0.1)

@@ -49,6 +49,10 @@ def reads(directory: Path, *, per_user: bool) -> bool:
 
 
 def daemon_reload(*, per_user: bool = False) -> None:
+    """Have systemd read its units again.
+
+    :raises SystemdError: where it refuses.
+    """
     systemctl("daemon-reload", per_user=per_user)
 
 

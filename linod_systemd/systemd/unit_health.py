@@ -162,6 +162,7 @@ def typed_systemctl(site: Site) -> str:
 
 
 def journalctl(site: Site) -> str:
+    """Return the beginning of the command that shows the journal of a unit of this site."""
     return "journalctl -u" if site.configured else "journalctl --user-unit"
 
 

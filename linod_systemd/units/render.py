@@ -194,6 +194,7 @@ def shared_units(*, per_user: bool) -> dict[str, str]:
 
 
 def drop_in_name(site: Site) -> str:
+    """Return the file name of the site's drop-in of linod.target: ``linod.target.d/50-shop.conf``."""
     return f"linod.target.d/50-{site.name}.conf"
 
 

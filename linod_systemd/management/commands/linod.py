@@ -18,6 +18,8 @@ from linod_systemd.store import rule_store
 
 
 class Command(BaseCommand):
+    """``manage.py linod``, as Django wants its commands named."""
+
     help = "The background tasks of this site: their status, or any command of `linod`."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,7 +27,7 @@ class Command(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         # The system checks of Django 6.1 open the database, which may lie in a folder of ours.
-        config.ensure_directories(config.this_site())
+        config.ensure_directories(rule_store.current().site)
         return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
