@@ -27,7 +27,9 @@ PROMISED = (
 PARSERS = {"linod": parser("linod"), "linod-run": run.parser(), "linod-generate-units": generate.parser()}
 WRAPPERS = ("sudo", "exec")
 STANDS_FOR = {"N": "3", "TIME": "2027-01-01", "JOB": "1"}
-PATHS = r"(?<![\w/.])((?:linod_systemd|units|tests|unit|integration|system|docs)/[\w./@-]*\w)"
+ROOMS = sorted(path.parent.name for path in (CHECKOUT / "linod_systemd").glob("*/__init__.py"))
+PLACES = ["linod_systemd", "units", "tests", "unit", "integration", "system", "docs", *ROOMS]
+PATHS = rf"(?<![\w/.@-])((?:{'|'.join(PLACES)})/[\w./@-]*\w)"
 
 
 def text_of(page: str) -> str:
