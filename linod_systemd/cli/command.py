@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import enum
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from linod_systemd.sites.config import Site
@@ -21,11 +21,10 @@ class Needs(enum.Enum):
 
 @dataclass(frozen=True)
 class Call:
-    """A command as it was typed, the site that it is for, and the parser that read it."""
+    """A command as it was typed, and the site that it is for."""
 
     options: argparse.Namespace
     found: Site | None = None
-    parser: argparse.ArgumentParser = field(default_factory=argparse.ArgumentParser)
 
     @property
     def site(self) -> Site:

@@ -18,11 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        whole = parser("linod")
-        options = whole.parse_args(arguments)
+        options = parser("linod").parse_args(arguments)
         if options.command is None:
-            options = whole.parse_args([*arguments, "status"])
-        return _run(COMMANDS[options.command], options, arguments, whole)
+            options = parser("linod").parse_args([*arguments, "status"])
+        return _run(COMMANDS[options.command], options, arguments)
     except LinodError as error:
         print(f"linod: {error}", file=sys.stderr)
         return error.exit_code
@@ -31,15 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _run(
-    command: CliCommand,
-    options: argparse.Namespace,
-    arguments: Sequence[str],
-    whole: argparse.ArgumentParser,
-) -> int:
+def _run(command: CliCommand, options: argparse.Namespace, arguments: Sequence[str]) -> int:
     needs = command.needed(options)
     if needs is Needs.NOTHING:
-        return command.run(Call(options, parser=whole))
+        return command.run(Call(options))
     site = config.find_site(options.site, changes=command.changes)
     if not site_user.is_entered(site):
         return _as_site(site, command, options, arguments)

@@ -23,6 +23,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     )
     result.add_argument("--version", action="version", version=f"linod {version('linod-systemd')}")
     result.add_argument("--site", help="the site (default: the only one, or “default”)")
+    result.set_defaults(parser=result)  # `linod completion` writes about it
     add_commands(result, ALL)
     return result
 

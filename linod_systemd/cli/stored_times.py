@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 
@@ -31,13 +32,14 @@ def find(site: Site, name: str) -> Asked:
     return Asked(rule.rule, recurrence, last_start, site.name)
 
 
-def timezone() -> str:
-    """Return the zone on whose wall clock the page of the calendar is."""
-    return rule_store.current().timezone
+def show_calendar(options: argparse.Namespace) -> int:
+    """Print the page of ``linod calendar``, on the site's wall clock; the exit code."""
+    calendar.show(_entries(), rule_store.current().timezone, options)
+    return 0
 
 
-def entries() -> Iterator[Entry]:
-    """The live rules, as the page of the calendar takes them; an impossible one is told on stderr."""
+def _entries() -> Iterator[Entry]:
+    """The live rules, as the page takes them; an impossible one is told on stderr."""
     now = clock.utc_now()
     paused = rule_store.current().pauses(now)
     for stored in rule_store.current().rules():

@@ -111,7 +111,8 @@ def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -
     jobs = rule_store.current().jobs(rule.name).defer("message")  # which may be long, and of each rule
     last = jobs.started().first()
     success = jobs.filter(status=Status.SUCCESS).first()
-    held = pause.last_of(rule.name, rule_store.current().pauses(now) if pauses is None else pauses)
+    known = rule_store.current().pauses(now, rule=rule.name) if pauses is None else pauses
+    held = pause.last_of(rule.name, known)
     paused = None if held is None else clock.from_database(held.until)
     impossible, next_due, overdue = "", None, None
     try:
@@ -159,4 +160,4 @@ def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> date
     latest = jobs.last_slot()
     if latest is not None and latest >= slot:
         return None
-    return slot if pause.last_of(rule.name, rule_store.current().pauses(slot, now)) is None else None
+    return None if rule_store.current().pauses(slot, now, rule.name) else slot

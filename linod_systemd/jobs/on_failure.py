@@ -25,13 +25,14 @@ def record_end(site: config.Site, rule: str) -> int:
     :raises LinodError: where the site does not load.
     """
     result = ServiceResult.from_environment(os.environ)
-    message = service_result.complete_text(site, result.invocation_id)
     try:
         load.load(site)
     except LinodError:
+        message = service_result.complete_text(site, result.invocation_id)
         spool.put_end(site, rule, result, message, datetime.now(UTC))
         raise
-    _record(site, rule, result, message)
+    # Not asked before the site is loaded: by then PID 1's last line is in the journal, most times.
+    _record(site, rule, result, service_result.complete_text(site, result.invocation_id))
     return 0
 
 

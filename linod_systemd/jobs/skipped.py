@@ -121,7 +121,7 @@ def _covered(rule: StoredRule, settling: timedelta) -> datetime | None:
 
 def _with_pauses(rule: StoredRule, since: datetime, causes: Sequence[Cause]) -> Iterator[Cause]:
     """The causes, cut where the rule or the site was paused."""
-    pauses = [one for one in rule_store.current().pauses(since, causes[-1].until) if one.holds(rule.name)]
+    pauses = rule_store.current().pauses(since, causes[-1].until, rule.name)
     for cause in causes:
         while pauses and clock.from_database(pauses[0].since) <= cause.until:
             pause = pauses.pop(0)

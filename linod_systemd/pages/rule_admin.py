@@ -194,7 +194,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
     def resume(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
         count = self._do(request, rules, rule_store.current().resume, "resumed")
         source = rule_store.current()
-        whole = pause.last_of(pause.WHOLE_SITE, source.pauses(clock.utc_now()))
+        whole = source.pauses(clock.utc_now(), rule=pause.WHOLE_SITE)
         end = config.command(source.site.name, "resume")
         still = f". The whole site is paused; to end that: {end}" if whole else ""
         _tell(request, count, f"{_rules(count)} resumed: timers start them{still}.", f"were paused{still}")

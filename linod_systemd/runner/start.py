@@ -46,7 +46,7 @@ class Start:
             return Past()
         source, name = rule_store.current(), self.rule.name
         jobs = source.jobs()
-        paused = pause.last_of(name, source.pauses(self.due, self.by.rang))
+        paused = pause.last_of(name, source.pauses(self.due, self.by.rang, name))
         busy = jobs.under_way(name, clock.to_database(self.due)).first()
         return Past(
             live_since=self.rule.live_since,

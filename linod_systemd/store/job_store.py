@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,9 +24,13 @@ class JobStore:
 
     note = ""
 
-    @functools.cached_property
+    _site: config.Site | None = None
+
+    @property
     def site(self) -> config.Site:
-        return config.this_site()
+        if self._site is None or not self._site.configured:  # a web process may be older than its SITE.toml
+            self._site = config.this_site()
+        return self._site
 
     @property
     def timezone(self) -> str:
@@ -58,8 +61,9 @@ class JobStore:
     def resume(self, rule: str) -> bool:
         return pausing.end(rule)
 
-    def pauses(self, since: datetime, until: datetime | None = None) -> list[Pause]:
-        return list(Pause.objects.overlapping(since, until or since))
+    def pauses(self, since: datetime, until: datetime | None = None, rule: str | None = None) -> list[Pause]:
+        held = Pause.objects.overlapping(since, until or since)
+        return list(held if rule is None else held.of(rule))
 
     def procedure(self, rule: StoredRule) -> Procedure | None:
         return Procedures.get(rule.rule.procedure)

@@ -24,7 +24,7 @@ def next_run(rule: StoredRule) -> datetime | None:
 
 def paused_until(rule: StoredRule) -> datetime | None:
     """Return until when the rule is paused now (UTC), by itself or with the site; None: it is not."""
-    return pause.end_of(rule.name, rule_store.current().pauses(clock.utc_now()))
+    return pause.end_of(rule.name, rule_store.current().pauses(clock.utc_now(), rule=rule.name))
 
 
 def next_after(rule: StoredRule, paused: datetime | None) -> datetime | None:

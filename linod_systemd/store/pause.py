@@ -16,6 +16,10 @@ WHOLE_SITE = ""  # in the place of a rule's name
 class PauseQuerySet(models.QuerySet["Pause"]):
     """The queries of pauses."""
 
+    def of(self, rule: str) -> PauseQuerySet:
+        """Those of the rule of this name, and of the whole site."""
+        return self.filter(rule_name__in=(rule, WHOLE_SITE))
+
     def overlapping(self, since: datetime, until: datetime) -> PauseQuerySet:
         """Those that hold at some time between two instants (aware); at its end a pause holds no more."""
         return self.filter(since__lte=clock.to_database(until), until__gt=clock.to_database(since))

@@ -96,7 +96,7 @@ class RuleStore(Protocol):
 
     @property
     def site(self) -> Site:
-        """The site of these rules; SITE.toml is read when the store is first asked."""
+        """The site of these rules; SITE.toml is read until there is one."""
         ...
 
     @property
@@ -178,8 +178,11 @@ class RuleStore(Protocol):
         """End the pause of a rule now; whether there was one."""
         ...
 
-    def pauses(self, since: datetime, until: datetime | None = None) -> list[Pause]:
-        """The pauses that hold at an instant, or at some time between two (aware), by their end."""
+    def pauses(self, since: datetime, until: datetime | None = None, rule: str | None = None) -> list[Pause]:
+        """The pauses that hold at an instant, or at some time between two (aware), by their end.
+
+        :param rule: only those of the rule of this name, and of the whole site.
+        """
         ...
 
     # The runs.

@@ -88,7 +88,7 @@ class CompletionCommand(OfHostCommand):
     def run(self, call: Call) -> int:
         import shtab  # which no other command needs
 
-        print(shtab.complete(call.parser, call.options.shell))
+        print(shtab.complete(call.options.parser, call.options.shell))
         return 0
 
 

@@ -71,8 +71,7 @@ class CalendarCommand(AboutTimesCommand):
             return calendar.from_file(call.options)
         from linod_systemd.cli import stored_times
 
-        calendar.show(stored_times.entries(), stored_times.timezone(), call.options)
-        return 0
+        return stored_times.show_calendar(call.options)
 
 
 COMMANDS = (

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +119,21 @@ def test_state_folder_that_cannot_be_written_is_named(
     JobRule.objects.filter(name="checkdata").update(timeout=6)
     assert JobRule.objects.get(name="checkdata").timeout == 6
     assert "/proc/nowhere/var/lib/linod/default" in caplog.text
+
+
+def test_a_process_that_is_older_than_its_site_toml_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a web process that runs while `linod install-site` makes the site; then nothing is read again."""
+    monkeypatch.setenv("LINOD_ROOT", str(tmp_path))
+    monkeypatch.delenv("LINOD_SITE", raising=False)
+    source = DjangoStore()
+    assert not source.site.configured
+    path = config.site_file("shop")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f'user = "{config.user_name()}"\nsettings = "{config.DEMO_SETTINGS}"\npython = "/usr/bin/python3"\n'
+        'directory = "/"\nas_root = true\n'
+    )
+    assert (source.site.name, source.site.configured) == ("shop", True)
+    assert source.site is source.site
