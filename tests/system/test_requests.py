@@ -93,8 +93,9 @@ def test_what_is_no_request_is_told_and_does_not_loop(alone: Machine) -> None:
 def test_pause_ends_by_itself(alone: Machine) -> None:
     alone.run("linod", "--site", "shop", "pause", "ticks", "--for", "12s", "--note", "the move")
     alone.poll(lambda: "linod-shop-ticks" not in active_timers(alone), 10, "the timer to stop")
-    # Exit 1, as this site has no supervisor.
-    assert "paused until" in alone.run("linod", "--site", "shop", "status", check=False).stdout
+    said = alone.run("linod", "--site", "shop", "status", check=False)
+    assert "paused until" in said.stdout
+    assert (said.returncode, "its supervisor does not run" in said.stderr) == (1, True)
     alone.poll(lambda: "linod-shop-ticks" in active_timers(alone), 30, "the pause to end")
     alone.run("linod", "--site", "shop", "pause", "--for", "1d")
     alone.poll(lambda: not [name for name in active_timers(alone) if "shop" in name], 10, "all to stop")
