@@ -26,6 +26,7 @@ from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.job import Job
 from linod_systemd.store.pause import Pause
 from linod_systemd.store.rule_store import StoredRule
+from linod_systemd.store.writer import WriterQuerySet
 
 __all__ = ["Job", "JobRule", "Pause"]
 
@@ -56,7 +57,7 @@ def transition(changed: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in further.items() if name not in changed}
 
 
-class JobRuleQuerySet(models.QuerySet["JobRule"]):
+class JobRuleQuerySet(WriterQuerySet["JobRule"]):
     """Every way to change rules ends in rules.json being written anew, on commit."""
 
     def live(self) -> JobRuleQuerySet:
@@ -274,7 +275,7 @@ class JobRule(models.Model):
         if before is not None and before.name != self.name:
             Pause.objects.filter(rule_name=before.name).update(rule_name=self.name)
         if self.requested_at != (before.requested_at if before else None):
-            export.request_on_commit(self.name, wanted=self.requested_at is not None)
+            export.request_on_commit(self.name, wanted=self.requested_at is not None, using=self._state.db)
 
     def _changed(self, before: JobRule | None) -> dict[str, Any]:
         """Return the columns that say how the rule stands and that differ from the row as it was."""

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from django.db import transaction
-
 from linod_systemd import clock
 from linod_systemd.procedures import Procedure, Procedures, Registry
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.runner.start import Start
-from linod_systemd.store import next_due, rule_store
+from linod_systemd.store import database, next_due, rule_store
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd.invocation import Invocation
@@ -84,7 +82,7 @@ class Tasks:
         :param revive: whether what a failure cancelled is enabled; a reload alone does not.
         """
         source = rule_store.current()
-        with transaction.atomic():
+        with database.atomic():
             source.set_up()
             rules = [rule for rule in source.rules() if not rule.is_mirror]
             vanished = tuple(

@@ -9,15 +9,13 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from linod_systemd import clock
 from linod_systemd.cli import output
 from linod_systemd.cli.output import print_table, say
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import NoSuchRule
 from linod_systemd.sites import config
-from linod_systemd.store import rule_store
+from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import Status, Trigger
 from linod_systemd.store.job import Job, JobQuerySet
 from linod_systemd.store.lookup import find_rule
@@ -78,7 +76,7 @@ def _follow(found: JobQuerySet, options: argparse.Namespace) -> int:
             # An end may be written a little later than it says.
             told = {pk: end for pk, end in told.items() if end >= since - OVERLAP}
             time.sleep(LOOK_SECONDS)
-            connection.close_if_unusable_or_obsolete()
+            database.connection().close_if_unusable_or_obsolete()
             now = clock.now()
             fresh = ended.filter(end_datetime__gte=since - OVERLAP).exclude(pk__in=told)
             lately, since = list(fresh.order_by("end_datetime", "pk")), now

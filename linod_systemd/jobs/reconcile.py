@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError
 
 from linod_systemd.common import host
 from linod_systemd.jobs import consequences, record_end, running, spool
@@ -29,21 +29,25 @@ def drain(site: config.Site) -> int:
     """
     if not spool.waiting(site):
         return 0
-    written = 0
+    written, refused = 0, ""
     with spool.locked(site), database.reachable(site):
         for path in spool.waiting(site):
             try:
                 record = spool.read(path)
-                with transaction.atomic():
+                with database.atomic():
                     _take(site, record)
             except IntegrityError as error:
-                logger.error("%s waits: %s", path, error)
+                refused = refused or f"{path.name}: {error}"
                 continue
             except (ValueError, KeyError, DataError) as error:
                 spool.set_aside(path, error)
                 continue
             spool.remove(path)
             written += 1
+    if refused:
+        logger.error(
+            "site %s: records of the spool wait, as the database refuses them: %s", site.name, refused
+        )
     logger.info("site %s: %d records of the spool are in the database", site.name, written)
     return written
 

@@ -6,9 +6,12 @@ import logging
 import uuid
 from datetime import datetime
 
+from django.db import IntegrityError
+
 from linod_systemd import clock
 from linod_systemd.common import host, unit_names
 from linod_systemd.jobs import spool
+from linod_systemd.jobs.running import IsRunning
 from linod_systemd.rules import slot
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
@@ -21,6 +24,10 @@ from linod_systemd.systemd import systemctl
 logger = logging.getLogger("linod.rows")
 
 
+class SlotTaken(Exception):
+    """Another host, or another process of this one, has just begun to run this slot."""
+
+
 def label(job: Job) -> str:
     """Name a job: ``job #7``, or by its uuid where it has no number yet."""
     return f"job #{job.pk}" if job.pk else f"job {job.uuid}"
@@ -29,18 +36,35 @@ def label(job: Job) -> str:
 def begin(site: config.Site, rule: StoredRule, job: Job) -> Run:
     """Write the row of a run that begins.
 
-    :raises IntegrityError: where another row of the rule is running, or of this slot.
+    The spool keeps it where the database is away, and where it refuses the row for a reason of its own, such
+    as a column of a newer version, or a trigger.
+
+    :raises IsRunning: where another row of the rule is running.
+    :raises SlotTaken: where another row has this slot.
     :raises SpoolError: where neither database nor spool can be written.
     """
     source = rule_store.current()
     if rule.is_stored:
         try:
             with database.reachable(site):
-                return source.claim(rule, job)
+                try:
+                    return source.claim(rule, job)
+                except IntegrityError as error:
+                    _raise_taken(job, error)
+                    raise
         except DatabaseAway as error:
-            logger.warning("%s: %s", job.rule_name, error)
+            logger.error("%s: %s", job.rule_name, error)
     spool_row(site, job)
     return Run(source, rule, job, source.procedure(rule))
+
+
+def _raise_taken(job: Job, error: IntegrityError) -> None:
+    """Raise by which of our constraints the row was refused; nothing happens where it was none of them."""
+    others = rule_store.current().jobs(job.rule_name)
+    if others.running().exists():
+        raise IsRunning(job.rule_name) from error
+    if job.slot is not None and job.attempt == 1 and others.of_slot(job.rule_name, job.slot).exists():
+        raise SlotTaken(str(job.slot)) from error
 
 
 def spool_row(site: config.Site, job: Job, *, judge: bool = False) -> None:

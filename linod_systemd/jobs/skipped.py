@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
-from django.db import transaction
-
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
-from linod_systemd.store import rule_store
+from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import CancelledBy, Status, Trigger
 from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import boot
@@ -103,7 +101,7 @@ def _note(rule: StoredRule, causes: Sequence[Cause], settling: timedelta = SETTL
     first = None if since is None else recurrence.next_after(since)
     if first is None or first > causes[-1].until:
         return
-    with transaction.atomic():
+    with database.atomic():
         # The supervisor and a job may look back at the same time.
         rule_store.current().lock(rule.name)
         since = _covered(rule, settling) or first

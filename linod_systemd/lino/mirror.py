@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from lino.core.signals import pre_ui_save
 from lino.core.utils import models_by_base
@@ -16,6 +15,7 @@ from linod_systemd import clock
 from linod_systemd.models import DUE_COLUMNS, JobRule
 from linod_systemd.procedures import ProcedureError
 from linod_systemd.procedures import Procedures as OwnProcedures
+from linod_systemd.store import database
 
 # The columns of a task that its rule has as they are: DUE_COLUMNS, but for those that Lino spells otherwise.
 OTHERWISE = ("every_unit", "every", "start_date", "timezone", "jitter", "run_after")
@@ -79,7 +79,7 @@ def find(rule: JobRule | None) -> Any:
 
 def refresh() -> None:
     """Reflect every task, and drop the rules whose task is gone."""
-    with transaction.atomic():
+    with database.atomic():
         tasks = [task for model in task_models() for task in model.objects.order_by("pk")]
         for task in tasks:
             reflect(task)

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import router, transaction
 from lino.api import _, dd, rt
 from lino.core.requests import BaseRequest
 from lino.modlib.linod.choicelists import Procedures
@@ -107,7 +107,7 @@ class LinoStore(DjangoStore):
             )
 
         notify = rt.models.notify
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_write(notify.Message)):
             notify.Message.emit_notification(
                 request, task, notify.MessageTypes.system, said, dd.SiteAdmin.users_for_role()
             )

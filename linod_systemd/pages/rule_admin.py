@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -26,7 +25,7 @@ from linod_systemd.pages.preview import context
 from linod_systemd.procedures import Procedures
 from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
 from linod_systemd.sites import config
-from linod_systemd.store import next_due, pause, rule_store
+from linod_systemd.store import database, next_due, pause, rule_store
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.pausing import PauseError
 from linod_systemd.systemd.unit_health import Trouble
@@ -212,7 +211,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
         """Do something to each rule; those that it changed have it in their history. How many these are."""
         count = 0
         for rule in rules:
-            with transaction.atomic():
+            with database.atomic():
                 if act(rule.name):
                     self.log_change(request, rule, said)
                     count += 1

@@ -10,8 +10,9 @@ from typing import Any
 
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.procedures import Procedure
+from linod_systemd.runner import blame
 from linod_systemd.sites import config
-from linod_systemd.store import database, request
+from linod_systemd.store import request
 from linod_systemd.store.choices import Status, StopReason
 from linod_systemd.store.rule_store import Run
 from linod_systemd.systemd import boot
@@ -37,6 +38,8 @@ def call(run: Run, ar: Any) -> Outcome:
         with _interruptible():
             run.perform(ar)
     except Warning as warning:  # as Lino's linod: a procedure ends early, with a reason, and is well
+        if not blame.is_on_purpose(warning):
+            return _failed(warning)
         return terminated() if request.stop_was_seen() else Outcome(Status.SUCCESS, str(warning))
     except Terminated:
         return terminated()
@@ -86,8 +89,8 @@ def _failed(error: BaseException) -> Outcome:
         trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace)).rstrip("\n")
     reason = "".join(traceback.format_exception_only(error)).strip().replace("\n", " ")
-    if database.is_to_blame(error):
-        return Outcome(Status.FAILED, f"the database is away: {reason}", 1, details=text, blameless=True)
+    if excuse := blame.excuse(error):
+        return Outcome(Status.FAILED, f"{excuse}: {reason}", 1, details=text, blameless=True)
     return Outcome(Status.FAILED, reason, 1, details=text)
 
 

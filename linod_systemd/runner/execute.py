@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, close_old_connections
+from django.db import close_old_connections
 
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
 from linod_systemd.jobs import reconcile, record_end, rows, running, skipped
 from linod_systemd.jobs.outcome import Outcome
+from linod_systemd.jobs.rows import SlotTaken
 from linod_systemd.jobs.running import IsRunning
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.periods import INSTANT
@@ -24,7 +25,7 @@ from linod_systemd.runner import attempt, job_log, rerun
 from linod_systemd.runner.rerun import Owed
 from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
-from linod_systemd.store import database, lookup, rule_store
+from linod_systemd.store import database, lookup
 from linod_systemd.store.choices import Status, Trigger
 from linod_systemd.store.database import DatabaseAway
 from linod_systemd.store.job import Job
@@ -109,8 +110,11 @@ def _is_to_run(site: config.Site, start: Start) -> bool:
         logger.warning("%s: %s", rule.name, error)
     decision = start.decide(past)
     if decision.is_noted and start.due is not None and rule.is_stored:
-        with database.explained(site):
-            skipped.note(rule, start.due, decision.reason)
+        try:
+            with database.reachable(site):
+                skipped.note(rule, start.due, decision.reason)
+        except DatabaseAway as error:  # the supervisor looks back at its start, and does
+            logger.error("%s: %s", rule.name, error)
     if not decision.runs:
         logger.warning("%s: its timer rang, and it is not run: %s", rule.name, decision.reason)
     return decision.runs
@@ -120,8 +124,11 @@ def _attempts(site: config.Site, start: Start) -> Outcome:
     """Run the rule, and again while it fails and has retries left; how the last one ended."""
     rule, asked = start.rule, None
     if rule.is_stored and rule.requested_at and start.by.by_systemd and start.by.rang is None:
-        with database.explained(site):
-            asked = rerun.of(rule)
+        try:
+            with database.reachable(site):
+                asked = rerun.of(rule)
+        except DatabaseAway as error:
+            logger.error("%s: %s", rule.name, error)
     retries = rule.rule.retries
     notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
     while True:
@@ -164,10 +171,6 @@ def _drain(site: config.Site, job: Job) -> None:
         logger.warning("%s: %s: %s", job.rule_name, kept, error)
 
 
-class SlotTaken(Exception):
-    """Another host, or another process of this one, has just begun to run this slot."""
-
-
 def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None = None) -> Run:
     """Write the row of an attempt that starts now; the caller holds the rule's lock.
 
@@ -187,12 +190,7 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
                     skipped.note(rule, start.due - INSTANT)
         except DatabaseAway as error:
             logger.warning("%s: %s", rule.name, error)
-    try:
-        return rows.begin(site, rule, job)
-    except IntegrityError as error:
-        if not rule_store.current().jobs(rule.name).running().exists():
-            raise SlotTaken(str(job.slot)) from error
-        raise IsRunning(rule.name) from error
+    return rows.begin(site, rule, job)
 
 
 def _row(start: Start) -> dict[str, Any]:

@@ -11,21 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import connections, transaction
 
 from linod_systemd import clock
 from linod_systemd.common import files
 from linod_systemd.errors import ConfigurationError
 from linod_systemd.rules import rules_file
 from linod_systemd.sites import config, requests
-from linod_systemd.store import pause, rule_store
+from linod_systemd.store import database, pause, rule_store
 
 logger = logging.getLogger("linod")
 
 
 def on_commit(using: str | None = None) -> None:
     """Write rules.json once the current transaction is committed (at once where there is none)."""
-    connection = connections[using or DEFAULT_DB_ALIAS]
+    connection = connections[using or database.alias()]
     here = set(connection.savepoint_ids)
     if not any(callback is _export_now and sids <= here for sids, callback, *_ in connection.run_on_commit):
         transaction.on_commit(_export_now, using=connection.alias)
@@ -92,7 +92,9 @@ def _read(path: Path) -> str | None:
 
 def request_on_commit(rule: str, *, wanted: bool, using: str | None = None) -> None:
     """Ask for a run of the rule of this name (not ``wanted``: take that back) once it is committed."""
-    transaction.on_commit(functools.partial(_request_run if wanted else _withdraw_run, rule), using=using)
+    transaction.on_commit(
+        functools.partial(_request_run if wanted else _withdraw_run, rule), using=using or database.alias()
+    )
 
 
 def _request_run(rule: str) -> None:

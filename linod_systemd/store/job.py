@@ -11,12 +11,13 @@ from django.db import models
 
 from linod_systemd import clock
 from linod_systemd.store.choices import BAD_ENDS, STOP_REASONS, Status, Trigger
+from linod_systemd.store.writer import WriterQuerySet
 
 ROUNDING = timedelta(seconds=1)
 STOPPED = models.Q(status=Status.KILLED, reason__in=STOP_REASONS)
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(WriterQuerySet["Job"]):
     """The queries of jobs."""
 
     def running(self) -> JobQuerySet:

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 from django.db import models
 
 from linod_systemd import clock
+from linod_systemd.store.writer import WriterQuerySet
 
 WHOLE_SITE = ""  # in the place of a rule's name
 
 
-class PauseQuerySet(models.QuerySet["Pause"]):
+class PauseQuerySet(WriterQuerySet["Pause"]):
     """The queries of pauses."""
 
     def of(self, rule: str) -> PauseQuerySet:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
-
 from linod_systemd import clock
 from linod_systemd.errors import LinodError
 from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
-from linod_systemd.store import export
+from linod_systemd.store import database, export
 from linod_systemd.store.pause import Pause
 
 
@@ -32,7 +30,7 @@ def begin(rule: str, until: datetime, note: str = "", by: str = "") -> None:
             f"a pause cannot end at {until.isoformat(' ', 'seconds')}",
             f"name a time before {LAST_ELAPSE_YEAR}, or cancel the rule",
         )
-    with transaction.atomic():
+    with database.atomic():
         end(rule)
         Pause.objects.create(
             rule_name=rule,

@@ -209,7 +209,8 @@ class RuleStore(Protocol):
     def claim(self, rule: StoredRule, job: Job) -> Run:
         """Write the row of a run that begins: one INSERT, under two constraints.
 
-        :raises IntegrityError: where the rule is running, or another host has run this slot.
+        :raises IntegrityError: where the rule is running, or another host has run this slot; or where the
+            database refuses the row for another reason.
         """
         ...
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from linod_systemd import clock
-from linod_systemd.jobs import skipped
+from linod_systemd.jobs import rows, skipped
 from linod_systemd.models import Job, JobRule
 from linod_systemd.runner import execute
 from linod_systemd.runner.start import Start
@@ -206,7 +206,7 @@ def test_a_slot_is_run_once(rule: JobRule) -> None:
 def test_two_hosts_that_begin_the_same_slot_run_it_once(rule: JobRule) -> None:
     start = Start.of(rule.stored(), Invocation("0" * 32, NOW))
     job(rule, NOW, 1)
-    with pytest.raises(execute.SlotTaken):
+    with pytest.raises(rows.SlotTaken):
         execute.begin(config.this_site(), start)
     assert Job.objects.count() == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -10,18 +11,18 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import OperationalError
+from django.db import connection
 from django.test import override_settings
+from django.utils.deprecation import RemovedInNextVersionWarning
+from urllib3.exceptions import NotOpenSSLWarning
 
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
-from linod_systemd.jobs import running
+from linod_systemd.jobs import running, spool
 from linod_systemd.jobs.reconcile import reconcile
 from linod_systemd.models import Job, JobRule
-from linod_systemd.runner import execute
+from linod_systemd.runner import blame, execute
 from linod_systemd.sites import config
-from linod_systemd.store import database
-from linod_systemd.store.database import DatabaseAway
 from linod_systemd.systemd import boot
 from linod_systemd.tasks import Tasks
 from tests.support.registration import Registered
@@ -175,7 +176,7 @@ def test_one_run_of_a_rule_at_a_time() -> None:
 
 _HOLD = """
 import sys
-from linod_systemd.jobs import running
+from linod_systemd.jobs import running, spool
 from linod_systemd.sites import config
 with running.lock_held(config.find_site(), "test_works"):
     print("held", flush=True)
@@ -216,20 +217,6 @@ def test_a_reason_is_a_text_that_every_database_takes() -> None:
     assert (job.status, job.reason) == ("failed", "ValueError: a\\x00b\\udc80")
 
 
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ('relation "linod_systemd_job" does not exist\nLINE 1: SELECT', "is not migrated"),
-        ('connection failed: FATAL:  database "shop" does not exist', "is away"),
-        ("connection failed: No such file or directory\n\tIs the server running?", "is away"),
-    ],
-)
-def test_what_postgresql_says_is_explained_in_one_line(said: str, told: str) -> None:
-    with pytest.raises(DatabaseAway) as caught, database.explained(config.this_site()):
-        raise OperationalError(said)
-    assert told in str(caught.value) and "\n" not in str(caught.value)
-
-
 def test_database_that_is_not_migrated_or_locked_is_explained() -> None:
     from django.db import connection
 
@@ -261,3 +248,76 @@ def _lock_database(held: threading.Event, release: threading.Event) -> None:
         held.set()
         release.wait(10)
     connection.close()
+
+
+class Closed(Warning):
+    """A reason of the site's own to end early."""
+
+
+@pytest.mark.parametrize("warning", [Warning("closed"), Closed("closed")])
+def test_a_warning_that_is_raised_on_purpose_is_a_success(warning: Warning, registered: Registered) -> None:
+    def ends_early(ar: Any) -> None:
+        raise warning
+
+    Tasks().create_rule(registered(ends_early, "test_ends_early"))
+    code, job = run("test_ends_early")
+    assert (code, job.status, job.reason) == (0, "success", "closed")
+
+
+@pytest.mark.parametrize(
+    "warning",
+    [
+        *[kind("x") for kind in blame.BUILT_IN],
+        RemovedInNextVersionWarning("x"),
+        NotOpenSSLWarning("x"),
+    ],
+    ids=lambda warning: type(warning).__name__,
+)
+def test_a_warning_of_python_or_a_library_is_a_failure(warning: Warning, registered: Registered) -> None:
+    def meets_a_warning(ar: Any) -> None:
+        raise warning
+
+    Tasks().create_rule(registered(meets_a_warning, "test_meets_a_warning"))
+    code, job = run("test_meets_a_warning")
+    assert (code, job.status) == (1, "failed")
+    assert "Traceback" in job.message and type(warning).__name__ in job.reason
+
+
+def test_a_name_that_cannot_be_looked_up_now_is_no_fault_of_the_procedure(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asks(ar: Any) -> None:
+        try:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        except OSError as error:
+            raise ConnectionError("no shelf") from error
+
+    Tasks().create_rule(registered(asks, "test_asks"))
+    _, job = run("test_asks")
+    assert job.reason == "the network is away: ConnectionError: no shelf"
+    assert not JobRule.objects.get(name="test_asks").cancelled
+
+
+@pytest.mark.parametrize("how", ["trigger", "constraint"])
+def test_a_row_that_the_database_refuses_waits_in_the_spool(how: str, caplog: Any) -> None:
+    """A trigger of the site's, or a column of a newer version: the run is not taken for another host's."""
+    site, ran = config.this_site(), "working on test_works"
+    refusal = (
+        "SELECT RAISE(ABORT, 'newer')"
+        if how == "trigger"
+        else (
+            "INSERT INTO linod_systemd_pause (rule_name, since, until, note, by) VALUES (NULL, 1, 1, '', '')"
+        )
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TRIGGER no_jobs BEFORE INSERT ON linod_systemd_job BEGIN {refusal}; END")
+    try:
+        assert execute.execute(site, "test_works") == 0
+        assert "refuses a row" in caplog.text
+        assert Job.objects.count() == 0 and len(spool.waiting(site)) == 1
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER no_jobs")
+    assert reconcile(site)
+    job = Job.objects.get()
+    assert (job.status, spool.waiting(site)) == ("success", []) and ran in job.message
