@@ -41,6 +41,13 @@ def judge(job: Job, *, retries: bool = False) -> None:
     _tell(job, "the rule is cancelled", remedy, is_final=True)
 
 
+def tell_never_run(job: Job) -> None:
+    """Tell of a slot that was tried again until its next one was due, and in vain; the rule goes on."""
+    logger.error("%s: the slot of job #%s was never run: its next one is due", job.rule_name, job.pk)
+    what = f"Attempt {job.attempt} was the last, as the next run is due. The rule goes on."
+    _tell(job, "its slot was never run", what, is_final=False)
+
+
 def way_back(site: config.Site, rule: str) -> str:
     """How a rule that a failure cancelled comes back, in one sentence for people."""
     enable = config.command(site.name, "enable", rule)
@@ -50,15 +57,15 @@ def way_back(site: config.Site, rule: str) -> str:
 
 def _in_a_row(rule: Rule, limit: int) -> int:
     """How many of its last runs ended badly, one after the other; counted no further than the limit."""
-    jobs = rule_store.current().jobs(rule.name).started().exclude(STOPPED)
+    jobs = rule_store.current().jobs(rule.name).started().exclude(STOPPED).exclude(blameless=True)
     if not rule.cancel_on_manual_failure:
         jobs = jobs.by_themselves()
-    failures, attempt = 0, 1
-    for job in jobs[: limit * (rule.retries + 1)]:
+    failures, later = 0, None
+    for job in jobs.defer("message")[: limit * (rule.retries + 1)]:
         if job.status not in BAD_ENDS:
             break
-        failures += attempt == 1  # the last attempt of its run comes first
-        attempt = job.attempt
+        failures += later is None or not job.is_attempt_before(later)
+        later = job
     return failures
 
 

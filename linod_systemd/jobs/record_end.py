@@ -9,7 +9,7 @@ from typing import Any
 
 from linod_systemd import clock
 from linod_systemd.common.text import storable
-from linod_systemd.jobs import consequences, mail, rows
+from linod_systemd.jobs import consequences, mail, rerun, rows
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.jobs.verdict import verdict_of
 from linod_systemd.sites import config
@@ -24,13 +24,14 @@ from linod_systemd.systemd.service_result import ServiceResult, StillRunning
 
 logger = logging.getLogger("linod.record_end")
 
-SPOOLED = ("status", "reason", "message", "exit_code", "cpu_seconds", "memory_peak")
+SPOOLED = ("status", "reason", "message", "exit_code", "cpu_seconds", "memory_peak", "blameless", "owed")
 
 
-def by_runner(site: config.Site, run: Run, outcome: Outcome, message: str, *, judge: bool) -> bool:
+def by_runner(site: config.Site, run: Run, outcome: Outcome, message: str, *, is_last: bool) -> bool:
     """Write how a run ended in this process; False: the spool keeps it, and the database is still to take it.
 
-    :param judge: whether to do what follows from a failure; not where the database was to blame for it.
+    :param is_last: whether this process makes no further attempt. Then what follows from a failure is done;
+        one that the procedure could not help has its slot tried again instead (jobs/rerun.py).
     :raises SpoolError: where neither database nor spool can be written.
     """
     job = run.job
@@ -41,8 +42,10 @@ def by_runner(site: config.Site, run: Run, outcome: Outcome, message: str, *, ju
         "exit_code": outcome.exit_code,
         "cpu_seconds": outcome.usage.cpu_seconds,
         "memory_peak": outcome.usage.memory_peak,
+        "blameless": outcome.blameless,
+        "owed": is_last and outcome.blameless and rerun.can_be_owed(run.rule, job),
     }
-    judge = judge and outcome.status == Status.FAILED and not outcome.blameless
+    judge = is_last and outcome.status == Status.FAILED and not outcome.blameless
     try:
         with database.reachable(site):
             if job.pk is not None:
@@ -66,7 +69,7 @@ def by_spool(job: Job, row: Mapping[str, Any]) -> bool:
 
     :param row: the fields of the Job, as python values.
     """
-    values = {name: row[name] for name in SPOOLED}
+    values = {name: row[name] for name in SPOOLED if name in row}  # an older version kept fewer
     return rule_store.current().finish(job, **values, ended=row["end_datetime"])
 
 
@@ -84,7 +87,7 @@ def by_systemd(
     job = source.jobs().of_invocation(result.invocation_id).order_by("pk").last()
     began = job is not None and job.uuid != rows.key_of(result.invocation_id)
     if job is None:
-        job = rows.never_begun(site, name, result.invocation_id, ended, boot.boot_id())
+        job = rows.never_begun(site, name, result.invocation_id, ended, boot.boot_id(), is_start=False)
     if not began:
         verdict = verdict.but(f"it did not begin: {verdict.reason}")
     elif verdict.status == Status.TIMEOUT and not _had_its_time(job, ended):
@@ -95,6 +98,8 @@ def by_systemd(
         reason=verdict.reason,
         message=message or _logged(site, job) or job.message,
         exit_code=verdict.exit_code,
+        blameless=not began,
+        owed=not began and not verdict.was_stopped and rerun.can_be_owed(source.rule(name), job),
         ended=clock.to_database(ended),
         overrules=verdict.overrules,
     )

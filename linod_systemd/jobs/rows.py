@@ -10,8 +10,10 @@ from django.db import IntegrityError
 
 from linod_systemd import clock
 from linod_systemd.common import host, unit_names
-from linod_systemd.jobs import spool
+from linod_systemd.jobs import rerun, spool
+from linod_systemd.jobs.rerun import Owed
 from linod_systemd.jobs.running import IsRunning
+from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rules import slot
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
@@ -81,20 +83,38 @@ def spool_row(site: config.Site, job: Job, *, judge: bool = False) -> None:
     spool.put_row(site, job.uuid.hex, clock.from_database(job.start_datetime), values, judge=judge)
 
 
-def never_begun(site: config.Site, name: str, invocation_id: str, start: datetime, boot_id: str) -> Job:
-    """Write the row of a run that died before it could write one.
+def never_begun(
+    site: config.Site, name: str, invocation_id: str, at: datetime, boot_id: str, *, is_start: bool
+) -> Job:
+    """Write the row of a run that died before it could write one; it has the slot that it was for.
 
     Its rule is not cancelled: the site or its database failed, and the next time may be well.
 
+    :param at: when it started (``is_start``), or some time after (aware).
     :param boot_id: of the boot in which it was; empty: of an earlier one.
     """
-    return rule_store.current().keep(
+    source = rule_store.current()
+    rule = source.rule(name)
+    trigger, attempt, slot_of = Trigger.TIMER, 1, None
+    if rule is not None and rule.requested_at is not None:
+        asked = rerun.of(rule) or Owed(Trigger.MANUAL, 1, None)
+        trigger, attempt, slot_of = asked.trigger, asked.attempt, asked.scheduled_for
+    else:
+        trigger, start = _trigger(site, name, invocation_id)
+        start = at if is_start else start
+        if trigger == Trigger.TIMER and rule is not None and start is not None:
+            slot_of = _free_slot(rule, start)
+    return source.keep(
         {
             "uuid": key_of(invocation_id),
             "rule_name": name,
-            "start_datetime": clock.to_database(start),
+            "start_datetime": clock.to_database(at),
             "status": Status.LOST,
-            "trigger": _trigger(site, name, invocation_id),
+            "blameless": True,
+            "owed": slot_of is not None,
+            "trigger": trigger,
+            "attempt": attempt,
+            "scheduled_for": slot_of,
             "invocation_id": invocation_id,
             "host": host.host_name(),
             "boot_id": boot_id,
@@ -102,25 +122,35 @@ def never_begun(site: config.Site, name: str, invocation_id: str, start: datetim
     )
 
 
-def _trigger(site: config.Site, rule: str, invocation_id: str) -> Trigger:
-    """Tell who started an invocation that could not say so: its timer, if that elapsed then; else a person.
+def _trigger(site: config.Site, rule: str, invocation_id: str) -> tuple[Trigger, datetime | None]:
+    """Tell who started an invocation that could not say so, and when, as far as systemd still knows.
 
-    Taken for the timer's where systemd does not know any more.
+    Its timer, if that elapsed then; else a person. The timer's, where systemd does not know any more.
     """
-    stored = rule_store.current().rule(rule)
-    if stored is not None and stored.requested_at is not None:
-        return Trigger.MANUAL
     unit, per_user = unit_names.service(site.unit_prefix, rule), not site.configured
     if not systemctl.is_running():
-        return Trigger.TIMER
+        return Trigger.TIMER, None
     if systemctl.properties(unit, ["InvocationID"], per_user=per_user).get("InvocationID") != invocation_id:
-        return Trigger.TIMER
+        return Trigger.TIMER, None
     began = systemctl.timestamp(unit, "InactiveExitTimestamp", per_user=per_user)
     timer = unit_names.timer(site.unit_prefix, rule)
     elapsed = systemctl.timestamp(timer, "LastTriggerUSec", per_user=per_user)
     if began is None or (elapsed is not None and abs(began - elapsed) < slot.ELAPSE_TO_START):
-        return Trigger.TIMER
-    return Trigger.MANUAL
+        return Trigger.TIMER, began
+    return Trigger.MANUAL, began
+
+
+def _free_slot(rule: StoredRule, start: datetime) -> int | None:
+    """Return the slot that a timer's start (aware) was for, as the row has it; None: it was for none."""
+    try:
+        recurrence = rule.recurrence()
+    except RecurrenceError:
+        return None
+    due = None if recurrence.is_monotonic else recurrence.last_before(start)
+    if due is None or (rule.live_since is not None and due <= rule.live_since):
+        return None
+    is_taken = rule_store.current().jobs().of_slot(rule.name, due).exists()
+    return None if is_taken else clock.to_slot(due)
 
 
 def key_of(invocation_id: str) -> uuid.UUID:

@@ -78,6 +78,19 @@ def note(rule: StoredRule, until: datetime, passed_over: str = "") -> None:
     )
 
 
+def has_gap(rule: StoredRule, until: datetime) -> bool:
+    """Whether there is something for :func:`note` to look at: an occurrence up to then that has no row."""
+    try:
+        recurrence = rule.recurrence()
+    except RecurrenceError:
+        return False  # an impossible rule has no timer, and was never due
+    if recurrence.is_monotonic:
+        return False  # it counts from its previous start, whenever that was
+    since = _covered(rule, SETTLING)
+    first = None if since is None else recurrence.next_after(since)
+    return first is not None and first <= until
+
+
 def note_cancelled(rule: StoredRule) -> None:
     """Write rows for what a cancelled rule, which is being enabled, did not run."""
     now = clock.utc_now()

@@ -26,16 +26,21 @@ NEWEST = timedelta(seconds=10)  # for a run that has just died, and for who reco
 MACHINE_DOWN = "it did not begin: the machine went down"
 
 
-def account_for(site: config.Site) -> None:
+def account_for(site: config.Site, until: datetime | None = None) -> None:
     """Give a row to each start since the last time that has none, and its end to each taken for lost.
+
+    :param until: up to when (aware); by default all but those who may be recorded in this moment.
 
     Up to when all are accounted for is kept as the time of a file. Where the journal does not answer, that
     stays as it is, and the next time asks again.
 
     :raises OSError: where that cannot be kept.
     """
+    until = until or datetime.now(UTC) - NEWEST
+    if until <= _accounted(site):
+        return
     try:
-        until = _account(site)
+        until = _account(site, until)
     except JournalAway as error:
         logger.error("the starts of site %s are not known now, and are asked for again: %s", site.name, error)
         return
@@ -43,14 +48,13 @@ def account_for(site: config.Site) -> None:
     os.utime(site.accounted_marker, (until.timestamp(), until.timestamp()))
 
 
-def _account(site: config.Site) -> datetime:
+def _account(site: config.Site, until: datetime) -> datetime:
     """Up to when all starts are accounted for now.
 
     :raises JournalAway: where that is not to be known.
     """
     names = [rule.name for rule in rule_store.current().rules()]
     rules = {unit_names.service(site.unit_prefix, name): name for name in names}
-    until = datetime.now(UTC) - NEWEST
     for start in journal_client.starts_since(site, _accounted(site)):
         if start.instant > until:
             break
@@ -78,7 +82,7 @@ def _has_its_row(site: config.Site, rule: str, start: LoggedStart) -> bool:
     is_earlier = start.instant < boot.booted_at()
     if job is None:
         boot_id = "" if is_earlier else boot.boot_id()
-        job = rows.never_begun(site, rule, start.invocation_id, start.instant, boot_id)
+        job = rows.never_begun(site, rule, start.invocation_id, start.instant, boot_id, is_start=True)
     if result is not None:
         ended = start.instant if job.status == Status.LOST and job.end_datetime is None else None
         record_end.by_systemd(site, rule, result, ended=ended)

@@ -8,6 +8,7 @@ import traceback
 from types import FrameType, TracebackType
 from typing import Any
 
+from linod_systemd.jobs import rerun
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.procedures import Procedure
 from linod_systemd.runner import blame
@@ -18,9 +19,6 @@ from linod_systemd.store.rule_store import Run
 from linod_systemd.systemd import boot
 
 OURS = (__name__, Run.__module__, Procedure.__module__)  # whose frames no reader of a traceback wants
-
-
-FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0  # seconds before an attempt after the first
 
 
 class Terminated(BaseException):
@@ -54,17 +52,9 @@ def call(run: Run, ar: Any) -> Outcome:
     return terminated() if request.stop_was_seen() else Outcome(Status.SUCCESS)
 
 
-def wait_before(attempt: int) -> float:
-    """Seconds from the end of the previous attempt: 2, 4, 8, … at most 300.
-
-    :param attempt: the number of the coming one, from 2.
-    """
-    return min(FIRST_WAIT * 2.0 ** min(attempt - 2, 20), LONGEST_WAIT)
-
-
 def longest(timeout: float, retries: int) -> float:
     """Seconds that all attempts and the waits between them may take."""
-    return timeout * (retries + 1) + sum(wait_before(attempt) for attempt in range(2, retries + 2))
+    return timeout * (retries + 1) + sum(rerun.wait_before(attempt) for attempt in range(2, retries + 2))
 
 
 def rest(seconds: float) -> bool:

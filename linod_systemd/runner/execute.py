@@ -13,16 +13,16 @@ from django.db import close_old_connections
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.jobs import reconcile, record_end, rows, running, skipped
+from linod_systemd.jobs import reconcile, record_end, rerun, rows, running, skipped, unrecorded_starts
 from linod_systemd.jobs.outcome import Outcome
+from linod_systemd.jobs.rerun import Owed
 from linod_systemd.jobs.rows import SlotTaken
 from linod_systemd.jobs.running import IsRunning
 from linod_systemd.procedures import LogLevels
 from linod_systemd.recurrence.periods import INSTANT
 from linod_systemd.rules import slot
 from linod_systemd.rules.slot import Past
-from linod_systemd.runner import attempt, job_log, rerun
-from linod_systemd.runner.rerun import Owed
+from linod_systemd.runner import attempt, job_log
 from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
 from linod_systemd.store import database, lookup
@@ -132,8 +132,8 @@ def _attempts(site: config.Site, start: Start) -> Outcome:
     retries = rule.rule.retries
     notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
     while True:
-        if number > 1:
-            wait = attempt.wait_before(number)
+        if number > 1 and not (asked and asked.has_waited):
+            wait = rerun.wait_before(number)
             notifier.extend_timeout(wait + rule.rule.timeout)
             if not attempt.rest(wait):
                 return outcome or attempt.terminated()
@@ -187,10 +187,20 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
                 # This process holds the lock, so that no other process of this host runs the rule.
                 reconcile.lose_others(site, rule.name)
                 if asked is None and start.due is not None:
-                    skipped.note(rule, start.due - INSTANT)
+                    _look_back(site, start, start.due - INSTANT)
         except DatabaseAway as error:
             logger.warning("%s: %s", rule.name, error)
     return rows.begin(site, rule, job)
+
+
+def _look_back(site: config.Site, start: Start, until: datetime) -> None:
+    """Note what did not run before; a start that died before it could write its row gets that row first."""
+    rule = start.rule
+    if not skipped.has_gap(rule, until):
+        return
+    if start.by.by_systemd:
+        unrecorded_starts.account_for(site, until)
+    skipped.note(rule, until)
 
 
 def _row(start: Start) -> dict[str, Any]:
@@ -242,6 +252,6 @@ def _run(
         report("%s: %s ended: %s%s after %.2f s", name, rows.label(job), outcome.status, reason, took)
         if outcome.details:
             logger.error("%s", outcome.details)
-        if not record_end.by_runner(site, run, outcome, captured.text(), judge=is_last):
+        if not record_end.by_runner(site, run, outcome, captured.text(), is_last=is_last):
             _drain(site, job)
     return outcome

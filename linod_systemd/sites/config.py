@@ -55,7 +55,9 @@ NUMBERS = {
 }
 SIZES = ("memory_max", "runtime_max")
 SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGT]?|[1-9][0-9]?%")
-OPTIONAL_KEYS = ("environment_file", "writable", "log_directory", *FLAGS, *SIZES, *NUMBERS)
+LISTS = {"writable": "folders", "after": "units"}
+UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,200}\.(service|socket|target|mount|path|device|timer)")
+OPTIONAL_KEYS = ("environment_file", *LISTS, "log_directory", *FLAGS, *SIZES, *NUMBERS)
 PATH_KEYS = ("python", "directory", "environment_file", "writable", "log_directory")
 
 
@@ -89,14 +91,15 @@ def read_site(path: Path) -> Site:
         raise ConfigurationError(f"{path} cannot be read ({error})", "correct the file") from error
     _check_keys(path, values)
     _check_user(path, values["user"], as_root=bool(values.get("as_root", False)))
-    logs, writable = values.pop("log_directory", None), values.pop("writable", [])
+    logs, writable, after = (values.pop(key, None) for key in ("log_directory", "writable", "after"))
     return Site(
         name=name,
         state_directory=root() / "var/lib/linod" / name,
         log_directory=Path(logs) if logs else root() / "var/log/linod" / name,
         environment_by_root=trust.only_root_names(values.get("environment_file", "/")),
         log_is_ours=logs is None,
-        writable=(*writable, *([logs] if logs else [])),
+        writable=(*(writable or ()), *([logs] if logs else [])),
+        after=tuple(after or ()),
         **values,
     )
 
@@ -121,9 +124,9 @@ def _check_keys(path: Path, values: dict[str, object]) -> None:
             raise RefusedSite(
                 f"{path}: {key} is {value!r:.80}", 'give a size such as "512M" or "2G", or "50%"'
             )
-        if key == "writable" and not isinstance(value, list):
-            raise RefusedSite(f"{path}: {key} is {value!r}", "give a list of folders")
-        for text in value if isinstance(value, list) and key == "writable" else [value]:
+        if key in LISTS and not isinstance(value, list):
+            raise RefusedSite(f"{path}: {key} is {value!r}", f"give a list of {LISTS[key]}")
+        for text in value if isinstance(value, list) and key in LISTS else [value]:
             _check_text(path, key, text)
 
 
@@ -155,6 +158,8 @@ def _is_root(user: str) -> bool:
 def _check_text(path: Path, key: str, text: object) -> None:
     if not isinstance(text, str) or not text or any(ord(sign) < 32 for sign in text):
         raise RefusedSite(f"{path}: {key} is {text!r}", "give a non-empty text of one line")
+    if key == "after" and not UNIT.fullmatch(text):
+        raise RefusedSite(f"{path}: {key} is {text!r:.80}", 'name units, such as "network-online.target"')
     if key in PATH_KEYS and not text.startswith("/"):
         raise RefusedSite(f"{path}: {key} is {text!r}", "give an absolute path")
 

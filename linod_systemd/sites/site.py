@@ -31,6 +31,8 @@ class Site:
     # systemd reads it as root; not so where another could put a link to a file of root's in its place.
     environment_by_root: bool = True
     writable: tuple[str, ...] = ()
+    # The units that jobs and supervisor wait for at the boot, such as network-online.target.
+    after: tuple[str, ...] = ()
     # Whether systemd makes the folder of its log (LogsDirectory=); it is the site's own otherwise.
     log_is_ours: bool = True
     # Whether the supervisor has the site loaded, and forks its jobs.

@@ -70,7 +70,7 @@ MARIADB_CLIENT = range(2000, 3000)  # what the client says of its connection
 
 
 def among(error: BaseException) -> set[Trouble | None]:
-    """Return the troubles that an error tells of, and those which it was raised from; empty: of no database."""
+    """Return the troubles that an error and its causes tell of; empty: of no database."""
     found, judged = set(), None
     for one in chain(error):
         if one is not judged and _is_of_a_database(one):

@@ -65,6 +65,10 @@ class JobQuerySet(WriterQuerySet["Job"]):
         """The bad ends that nobody wanted."""
         return self.bad_ends().exclude(STOPPED)
 
+    def owed(self) -> JobQuerySet:
+        """Those whose slot is to be tried again, by the host that ran them."""
+        return self.filter(owed=True)
+
     def by_themselves(self) -> JobQuerySet:
         """Those that no person started, nor the run that they are a further attempt of."""
         by_hand = models.Q(trigger=Trigger.MANUAL) | models.Q(trigger=Trigger.RETRY, scheduled_for=None)
@@ -101,6 +105,12 @@ class Job(models.Model):
     told = models.CharField(
         max_length=40, blank=True, default="", editable=False, help_text="What people were told of this end."
     )
+    blameless = models.BooleanField(
+        default=False, editable=False, help_text="It ended badly, and its procedure could not help that."
+    )
+    owed = models.BooleanField(
+        default=False, editable=False, help_text="Its slot is tried again, until the next one is due."
+    )
     warm = models.BooleanField(default=False, help_text="Forked from a process that had the site loaded.")
     cpu_seconds = models.FloatField("CPU seconds", null=True, blank=True)
     memory_peak = models.BigIntegerField("memory peak, bytes", null=True, blank=True)
@@ -128,6 +138,7 @@ class Job(models.Model):
             models.Index(
                 fields=("rule_name", "-start_datetime"), condition=~models.Q(told=""), name="linod_job_told"
             ),
+            models.Index(fields=("rule_name",), condition=models.Q(owed=True), name="linod_job_owed"),
         )
 
     def __str__(self) -> str:
@@ -147,6 +158,10 @@ class Job(models.Model):
     def was_by_hand(self) -> bool:
         """Whether a person started it, or the run that it is a further attempt of: that has no slot."""
         return self.trigger == Trigger.MANUAL or (self.trigger == Trigger.RETRY and self.slot is None)
+
+    def is_attempt_before(self, later: Job) -> bool:
+        """Whether this is an earlier attempt of the run that a later job is a further attempt of."""
+        return self.attempt < later.attempt and self.scheduled_for == later.scheduled_for
 
     @property
     def has_failed(self) -> bool:
@@ -172,6 +187,8 @@ class Job(models.Model):
         ended: datetime | None = None,
         cpu_seconds: float | None = None,
         memory_peak: int | None = None,
+        blameless: bool = False,
+        owed: bool = False,
         overrules: Iterable[Status] = (),
     ) -> bool:
         """End this row, if it has not ended yet; whether it was this call that did.
@@ -189,6 +206,8 @@ class Job(models.Model):
             "exit_code": exit_code,
             "cpu_seconds": cpu_seconds,
             "memory_peak": memory_peak,
+            "blameless": blameless,
+            "owed": owed,
         }
         if message is not None:
             values["message"] = message

@@ -19,12 +19,12 @@ from linod_systemd.jobs import (
     health,
     missed_after,
     reconcile,
+    rerun,
     running,
     skipped,
     unrecorded_starts,
 )
 from linod_systemd.rules import slot
-from linod_systemd.runner import rerun
 from linod_systemd.sites import config, requests
 from linod_systemd.store import database, export, rule_store
 from linod_systemd.store.rule_store import StoredRule
@@ -65,6 +65,7 @@ def _set_up(site: config.Site, *, revive: bool) -> Report:
     export.export(site)
     is_complete = _end_all_rows(site)
     rerun.request(site)
+    _request_owed(site)
     _note_missed()
     return Report(status_line(site), is_complete=is_complete)
 
@@ -76,6 +77,7 @@ def check(site: config.Site) -> Report:
         logger.info("site %s: rules.json was out of date", site.name)
     is_complete = _end_all_rows(site)
     _request_again(site)
+    _request_owed(site)
     missed_after.tell(site)
     return Report(status_line(site), is_complete=is_complete)
 
@@ -97,6 +99,12 @@ def _request_again(site: config.Site) -> None:
             continue
         logger.warning("%s: a run was asked for and has not begun; it is asked for again", rule.name)
         requests.request_run(site, rule.name)
+
+
+def _request_owed(site: config.Site) -> None:
+    """Have slots tried again whose run could not help its end, and tell of those that were never run."""
+    for job in rerun.request_owed(site):
+        consequences.tell_never_run(job)
 
 
 def _was_started_since(site: config.Site, rule: StoredRule, asked: datetime) -> bool:
@@ -122,6 +130,7 @@ def _end_all_rows(site: config.Site) -> bool:
 
 def look_back(site: config.Site) -> Report:
     """Note what was missed right before the supervisor started, once it can't be about to start any more."""
+    unrecorded_starts.account_for(site)
     _note_missed()
     return Report()
 

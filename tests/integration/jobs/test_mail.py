@@ -12,9 +12,9 @@ from django.db.models import F
 from django.test import override_settings
 
 from linod_systemd import clock
-from linod_systemd.jobs import missed_after
+from linod_systemd.jobs import missed_after, rerun
 from linod_systemd.models import Job, JobRule
-from linod_systemd.runner import attempt, execute
+from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
 from tests.integration.conftest import MailServer
@@ -98,7 +98,7 @@ def test_manual_failures_are_none_of_those_in_a_row(mail_server: MailServer) -> 
 
 
 def test_further_attempts_of_a_manual_run_are_by_hand_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempt, "wait_before", lambda number: 0)
+    monkeypatch.setattr(rerun, "wait_before", lambda number: 0)
     JobRule.objects.update(cancel_on_failure=2, cancel_on_manual_failure=False, retries=1)
     for _ in range(2):
         run()
@@ -151,7 +151,7 @@ def test_it_is_cancelled_after_so_many_failures_in_a_row(mail_server: MailServer
 def test_attempts_of_one_run_are_one_failure(
     mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "wait_before", lambda number: 0)
+    monkeypatch.setattr(rerun, "wait_before", lambda number: 0)
     JobRule.objects.update(cancel_on_failure=2, retries=2)
     run()
     assert Job.objects.filter(rule_name="brittle").count() == 3
@@ -164,7 +164,7 @@ def test_attempts_of_one_run_are_one_failure(
 def test_a_later_attempt_that_goes_well_is_no_alarm(
     mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "wait_before", lambda number: 0)
+    monkeypatch.setattr(rerun, "wait_before", lambda number: 0)
     JobRule.objects.update(retries=2)
     run(well_from=2)
     assert [job.status for job in Job.objects.filter(rule_name="brittle")] == ["success", "failed"]
