@@ -19,6 +19,8 @@ DEFAULTS: dict[str, Any] = {
     "LINOD_MAIL_TO": [],
     # Seconds in which a rule that comes and goes is told of once.
     "LINOD_MAIL_PAUSE_SECONDS": 3600,
+    # Seconds in which a mail waits for others of its cause, to be sent as one.
+    "LINOD_MAIL_GATHER_SECONDS": 60,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from linod_systemd import app_settings
 from linod_systemd.procedures import Procedures
 from linod_systemd.rules import ordering
 from linod_systemd.sites import config
@@ -31,6 +32,30 @@ def check_sqlite(app_configs: Any, **_: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+@register()
+def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Our settings have the types that their readers take for granted."""
+    return [
+        Error(
+            f"The setting {name} is {app_settings.get(name)!r}.",
+            hint='Give a list of addresses, such as ["admin@example.org"].'
+            if isinstance(default, list)
+            else "Give a number that is not negative.",
+            id="linod_systemd.E003",
+        )
+        for name, default in app_settings.DEFAULTS.items()
+        if not _is_as(default, app_settings.get(name))
+    ]
+
+
+def _is_as(default: Any, value: Any) -> bool:
+    """Whether a setting is of the kind of its default: a list of addresses, or a number."""
+    if isinstance(default, list):
+        is_list = isinstance(value, list | tuple)
+        return is_list and all(isinstance(one, str) and "@" in one for one in value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 @register()

@@ -7,13 +7,15 @@ that comes and goes no oftener than LINOD_MAIL_PAUSE_SECONDS lets it.
 from __future__ import annotations
 
 import logging
+import re
+import threading
+import time
 from datetime import timedelta
 
-from django.conf import settings
-from django.core.mail import EmailMessage
-
 from linod_systemd import app_settings, clock
-from linod_systemd.common.text import visible, visible_line
+from linod_systemd.common.text import visible
+from linod_systemd.jobs import mail_sender, outbox
+from linod_systemd.jobs.outbox import Mail
 from linod_systemd.sites import config
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import BAD_ENDS
@@ -25,23 +27,35 @@ logger = logging.getLogger("linod.people")
 LAST_LINES = 20
 
 
-def addresses() -> list[str]:
-    """Those of LINOD_MAIL_TO, or else of ADMINS."""
-    admins = [entry if isinstance(entry, str) else entry[1] for entry in settings.ADMINS]
-    return list(app_settings.get("LINOD_MAIL_TO")) or admins
+def mail(subject: str, text: str, **values: str) -> bool:
+    """Leave one mail to them, to be sent by a process of its own; whether it is kept for that.
 
-
-def mail(subject: str, text: str) -> bool:
-    """Send one mail to them; whether it was sent. What is wrong with the server is told, not raised."""
-    if not addresses():
+    :param values: what else the mail has (outbox.Mail).
+    """
+    if not mail_sender.addresses():
         return False
-    subject = f"{settings.EMAIL_SUBJECT_PREFIX}{visible_line(subject)}"
+    site, gather = rule_store.current().site, app_settings.get("LINOD_MAIL_GATHER_SECONDS")
     try:
-        EmailMessage(subject, text, settings.SERVER_EMAIL, addresses()).send()
-    except OSError as error:  # smtplib's errors are OSErrors
-        logger.error("the mail “%s” was not sent: %s", subject, error)
+        outbox.put(site, Mail(subject, text, at=time.time(), **values), gather)
+    except OSError as error:
+        logger.error("the mail “%s” cannot be kept in %s: %s", subject, site.outbox_directory, error)
         return False
     return True
+
+
+def send_here(site: config.Site) -> None:
+    """Send the mails that wait where no supervisor does: after the job, in its process, with a time limit.
+
+    A thread leaves them to the next run: the limit is a signal, which only a main thread gets.
+    """
+    if outbox.is_left_to_supervisor(site) or threading.current_thread() is not threading.main_thread():
+        return
+    mail_sender.send(site, only_due=False)
+
+
+def _cause(job: Job) -> str:
+    """Return the reason of a job without what differs from rule to rule: its name, and numbers."""
+    return re.sub(r"0x[0-9a-f]+|[0-9]+", "…", job.reason.replace(job.rule_name, "…"))
 
 
 def tell_failure(job: Job, consequence: str, remedy: str, *, is_final: bool) -> None:
@@ -62,7 +76,9 @@ def tell_failure(job: Job, consequence: str, remedy: str, *, is_final: bool) -> 
         f"What follows: {consequence}. {remedy}",
         f"To look further:\n{_commands(job)}",
     ]
-    if mail(subject, "\n\n".join(text) + "\n"):
+    summary = f"{job.rule_name}: {consequence} (job #{job.pk}, {job.status})"
+    values = {"kind": outbox.FAILURE, "cause": _cause(job), "summary": summary}
+    if mail(subject, "\n\n".join(text) + "\n", rule=job.rule_name, host=job.host, **values):
         _note(job, consequence)
 
 
@@ -79,7 +95,8 @@ def tell_recovery(job: Job) -> None:
         f"{local(clock.from_database(job.start_datetime))}. It had {told.status} with job #{told.pk}: "
         f"{told.reason}\n\nTo look further:\n  {jobs}\n"
     )
-    if mail(subject, text):
+    values = {"kind": outbox.RECOVERY, "summary": f"{job.rule_name} (job #{job.pk})"}
+    if mail(subject, text, rule=job.rule_name, host=job.host, **values):
         _note(job, "recovered")
 
 

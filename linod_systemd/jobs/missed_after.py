@@ -11,7 +11,7 @@ from datetime import datetime
 
 from linod_systemd import clock
 from linod_systemd.common import files
-from linod_systemd.jobs import health, mail
+from linod_systemd.jobs import health, mail, mail_sender
 from linod_systemd.jobs.health import Health
 from linod_systemd.recurrence import english
 from linod_systemd.sites import config
@@ -33,8 +33,8 @@ def tell(site: config.Site) -> None:
     silent = {one.rule.name: one for one in found if one.silent_since is not None}
     for name, one in silent.items():
         if name not in known:
-            was_sent = _tell_of(site, one, now)
-            if was_sent or not mail.addresses():  # else the next check tries again
+            is_kept = _tell_of(site, one, now)
+            if is_kept or not mail_sender.addresses():  # else the next check tries again
                 known[name] = now.isoformat()
     for name in set(known) - set(silent):
         del known[name]

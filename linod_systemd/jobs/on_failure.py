@@ -37,7 +37,7 @@ def record_end(site: config.Site, rule: str) -> int:
 
 
 def _record(site: config.Site, rule: str, result: ServiceResult, message: str) -> None:
-    from linod_systemd.jobs import reconcile, record_end
+    from linod_systemd.jobs import mail, reconcile, record_end
     from linod_systemd.store import database
 
     try:
@@ -46,6 +46,7 @@ def _record(site: config.Site, rule: str, result: ServiceResult, message: str) -
             if _runs_again(site, rule, result.invocation_id):
                 return  # these are not the words about the run that ended
             record_end.by_systemd(site, rule, result, message)
+            mail.send_here(site)
     except database.DatabaseAway as error:
         spool.put_end(site, rule, result, message, datetime.now(UTC))
         print(f"linod: the end of a job is kept in {site.spool_directory}, as {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ from django.db import close_old_connections
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.jobs import reconcile, record_end, rerun, rows, running, skipped, unrecorded_starts
+from linod_systemd.jobs import mail, reconcile, record_end, rerun, rows, running, skipped, unrecorded_starts
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.jobs.rerun import Owed
 from linod_systemd.jobs.rows import SlotTaken
@@ -63,6 +63,7 @@ def execute(site: config.Site, name: str, *, warm: bool = False, elapsed: dateti
         _mark_ended(site, start)
         raise _refused(site, start) from error
     _mark_ended(site, start)
+    mail.send_here(site)
     return outcome.exit_code
 
 
@@ -157,6 +158,7 @@ def run_by_hand(site: config.Site, name: str, ar: Any = None, logger: logging.Lo
         with running.lock_held(site, name):
             run = begin(site, start)
             _run(site, start, run, is_last=True, ar=ar, job_logger=logger)
+        mail.send_here(site)
     except IsRunning as error:
         raise _refused(site, start) from error
     return run.job

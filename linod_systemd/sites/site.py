@@ -99,6 +99,11 @@ class Site:
         return self.state_directory / "silence.json"
 
     @property
+    def outbox_directory(self) -> Path:
+        """Mails that wait to be sent."""
+        return self.state_directory / "outbox"
+
+    @property
     def spool_directory(self) -> Path:
         """Rows that wait for the database."""
         return self.state_directory / "spool"

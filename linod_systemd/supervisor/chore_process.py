@@ -122,7 +122,7 @@ def _do(site: config.Site, name: str, pipe: int) -> int:
     from linod_systemd.supervisor import chores  # Django, which is loaded by now
 
     report = chores.do(site, name)
-    if name != "end_rows":
+    if name not in ("end_rows", "send_mails"):
         memory.note_fork(site)
     os.write(pipe, json.dumps(asdict(report)).encode()[:LONGEST])
     return 0

@@ -24,6 +24,7 @@ from linod_systemd.supervisor import signals
 from linod_systemd.supervisor.chore_process import Chore, Chores
 from linod_systemd.supervisor.chore_schedule import SET_UPS
 from linod_systemd.supervisor.handover import LOAD_SECONDS, Predecessor, Successor
+from linod_systemd.supervisor.mailing import Mailing
 from linod_systemd.supervisor.report import Report
 from linod_systemd.systemd import journal
 from linod_systemd.systemd.notify import Notifier
@@ -65,6 +66,7 @@ class Supervisor:
         self.ping_every = notifier.check_every(CHECK_SECONDS)
         self.next_ping = time.monotonic()
         self.chores = Chores(site, self.ping_every)
+        self.mailing = Mailing(site)
         self.selector = selectors.DefaultSelector()
         self.selector.register(wake, selectors.EVENT_READ, self._take_signals)
         self.selector.register(self.chores.ends.fd, selectors.EVENT_READ, self.chores.take_ends)
@@ -89,7 +91,7 @@ class Supervisor:
         if self.successor is not None:
             dues.append(self.successor_until)
         if self.serving or self.chores.chore is not None:
-            dues.append(self.chores.due)
+            dues += [self.chores.due, self.mailing.due]
         return max(0.0, min(dues) - time.monotonic())
 
     def _look_after(self) -> None:
@@ -109,11 +111,18 @@ class Supervisor:
             self._reload()
         elif self.serving and (chore := self.chores.due_chore()):
             self._begin(chore)
+        if self.serving:
+            self.mailing.look()
+            self.mailing.begin(self._descriptors())
 
     # --- the chores --------------------------------------------------------------------------
 
     def _begin(self, chore: str) -> None:
-        self.chores.begin(chore, [*self._held(), *(self.server.descriptors() if self.server else ())])
+        self.chores.begin(chore, self._descriptors())
+
+    def _descriptors(self) -> list[int]:
+        """Return those that are none of a chore's business."""
+        return [*self._held(), *(self.server.descriptors() if self.server else ())]
 
     def _held(self) -> list[int]:
         return [self.wake, self.chores.ends.fd, self.selector.fileno()]
@@ -189,6 +198,8 @@ class Supervisor:
                 chore = self.chores.chore
                 if chore is not None and child == chore.process:
                     self._end_chore(chore)
+                elif self.mailing.chore is not None and child == self.mailing.chore.process:
+                    self.mailing.finish(self.mailing.chore)
                 elif self.server is not None:
                     self.server.reap(child, status)
 

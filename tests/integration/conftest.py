@@ -19,8 +19,10 @@ from aiosmtpd.controller import Controller
 from django.test import override_settings
 
 from linod_systemd import clock
+from linod_systemd.jobs import outbox
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
+from linod_systemd.sites import config
 from linod_systemd.store.request import Request
 from linod_systemd.tasks import Tasks
 
@@ -125,7 +127,9 @@ def mailed_by(port: int, timeout: float = 5) -> override_settings:
 
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
-    """A mail server that runs, and that Django's SMTP backend is set to."""
+    """A mail server that runs, and that Django's SMTP backend is set to; no mail waits from elsewhere."""
+    for path in outbox.waiting(config.this_site()):
+        path.unlink()
     server = MailServer()
     server.start()
     try:

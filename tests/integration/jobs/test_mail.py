@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
@@ -11,13 +13,13 @@ import pytest
 from django.db.models import F
 from django.test import override_settings
 
-from linod_systemd import clock
-from linod_systemd.jobs import missed_after, rerun
+from linod_systemd import checks, clock
+from linod_systemd.jobs import mail, mail_sender, missed_after, outbox, rerun
 from linod_systemd.models import Job, JobRule
 from linod_systemd.runner import execute
 from linod_systemd.sites import config
 from linod_systemd.tasks import Tasks
-from tests.integration.conftest import MailServer
+from tests.integration.conftest import MailServer, mailed_by
 from tests.support.registration import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,11 +60,11 @@ def run(*, well: bool = False, well_from: int = 99, elapsed: float | None = None
 
 
 def subjects(server: MailServer) -> list[str]:
-    return [str(mail["Subject"]).partition("] ")[2] for mail in server.mails]
+    return [str(told["Subject"]).partition("] ")[2] for told in server.mails]
 
 
-def body(mail: EmailMessage) -> str:
-    return str(mail.get_content())
+def body(told: EmailMessage) -> str:
+    return str(told.get_content())
 
 
 def an_hour_passes() -> None:
@@ -73,10 +75,10 @@ def an_hour_passes() -> None:
 
 def test_a_failure_is_told_with_all_that_one_needs(mail_server: MailServer) -> None:
     job = run()
-    (mail,) = mail_server.mails
-    assert mail["To"] == "admin@example.org"
+    (told,) = mail_server.mails
+    assert told["To"] == "admin@example.org"
     assert subjects(mail_server) == [f"brittle failed on {job.host}: the rule is cancelled"]
-    said = body(mail)
+    said = body(told)
     assert "ValueError: no such shelf" in said and "line 49" in said and "line 10" not in said
     for command in (f"linod show {job.pk}", "linod jobs brittle", "linod enable brittle"):
         assert command in said
@@ -178,8 +180,8 @@ def test_others_than_admins_are_told_and_a_dead_server_loses_nothing(mail_server
         assert run().status == "failed"
         mail_server.start()
         run()
-    (mail,) = mail_server.mails
-    assert mail["To"] == "night@example.org, day@example.org"
+    (told,) = mail_server.mails
+    assert told["To"] == "night@example.org, day@example.org"
 
 
 def test_no_success_for_too_long_is_told_once_and_its_end(mail_server: MailServer, rule: JobRule) -> None:
@@ -188,12 +190,111 @@ def test_no_success_for_too_long_is_told_once_and_its_end(mail_server: MailServe
     JobRule.objects.filter(pk=rule.pk).update(missed_after=3600, live_since=clock.now() - 2 * HOUR)
     for _ in range(3):
         missed_after.tell(site)
+    mail.send_here(site)
     assert subjects(mail_server) == ["brittle of site default has not succeeded for more than 1 hour"]
     run(well=True)
     for _ in range(2):
         missed_after.tell(site)
+    mail.send_here(site)
     assert subjects(mail_server)[1:] == ["brittle of site default is not missed any more"]
     an_hour_passes()
     JobRule.objects.update(cancelled=True)
     missed_after.tell(site)
+    mail.send_here(site)
     assert len(mail_server.mails) == 2, "nobody waits for a cancelled rule"
+
+
+def others_fail(registered: Registered, count: int) -> None:
+    """Further rules, which fail as the first one does."""
+    for number in range(count):
+        name = f"brittle_{number}"
+        Tasks().create_rule(registered(brittle, name))
+        execute.execute(config.this_site(), name)
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> config.Site:
+    """As in a unit of a site that has a supervisor, which sends the mails."""
+    monkeypatch.setenv("LINOD_BOOT_ID", "1")
+    return config.this_site()
+
+
+def test_a_job_leaves_its_mail_and_waits_for_no_server(mail_server: MailServer, kept: config.Site) -> None:
+    run()
+    assert mail_server.mails == [] and len(outbox.waiting(kept)) == 1
+    assert mail_sender.send(kept, only_due=True) == "" and mail_server.mails == [], "others may come"
+    assert mail_sender.send(kept, only_due=False) == ""
+    assert len(mail_server.mails) == 1 and outbox.waiting(kept) == []
+
+
+def test_rules_that_fail_for_one_cause_are_one_mail_and_one_recovery(
+    mail_server: MailServer, kept: config.Site, registered: Registered
+) -> None:
+    JobRule.objects.update(cancel_on_failure=0)
+    run()
+    others_fail(registered, 3)
+    mail_sender.send(kept, only_due=False)
+    (subject,) = subjects(mail_server)
+    assert subject.startswith("4 rules failed on ") and subject.endswith(
+        "for one cause: ValueError: no such shelf"
+    )
+    for name in ("brittle", "brittle_0", "brittle_2"):
+        assert f"  {name}: " in body(mail_server.mails[0])
+    run(well=True)
+    for number in range(3):
+        execute.execute(kept, f"brittle_{number}")
+    mail_sender.send(kept, only_due=False)
+    assert [subject.partition(" on ")[0] for subject in subjects(mail_server)[1:]] == [
+        "4 rules have recovered"
+    ]
+
+
+def test_a_server_that_never_answers_is_given_up_and_asked_again(
+    mail_server: MailServer, kept: config.Site, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setattr(mail_sender, "SECONDS", 0.3)
+    run()
+    with socket.create_server(("127.0.0.1", 0)) as deaf, mailed_by(deaf.getsockname()[1], timeout=60):
+        assert "no answer within 0.3 s" in mail_sender.send(kept, only_due=False)
+    assert "was not sent" in caplog.text and len(outbox.waiting(kept)) == 1
+    mail_sender.send(kept, only_due=False)
+    assert len(mail_server.mails) == 1 and outbox.waiting(kept) == []
+
+
+def test_a_backend_may_raise_whatever_it_likes(
+    mail_server: MailServer, kept: config.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(self: object) -> int:
+        raise KeyError("no token of the service")
+
+    run()
+    with monkeypatch.context() as patched:
+        patched.setattr("django.core.mail.EmailMessage.send", raises)
+        assert "KeyError" in mail_sender.send(kept, only_due=False)
+    mail_sender.send(kept, only_due=False)
+    assert len(mail_server.mails) == 1
+
+
+def test_a_mail_that_no_server_takes_for_days_is_given_up(
+    mail_server: MailServer, kept: config.Site, caplog: Any
+) -> None:
+    mail_server.stop()
+    outbox.put(kept, outbox.Mail("old", "text", at=time.time() - 4 * 86400), 0)
+    mail_sender.send(kept, only_due=True)
+    assert outbox.waiting(kept) == [] and "is given up" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LINOD_MAIL_TO", "admin@example.org"),
+        ("LINOD_MAIL_TO", [("Admin", "admin@example.org")]),
+        ("LINOD_HISTORY_DAYS", "90"),
+        ("LINOD_MAIL_PAUSE_SECONDS", None),
+    ],
+)
+def test_a_setting_that_is_wrong_is_found_by_check(name: str, value: object) -> None:
+    assert checks.check_settings(None) == []
+    with override_settings(**{name: value}):
+        (found,) = checks.check_settings(None)
+    assert name in found.msg
