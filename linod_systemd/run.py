@@ -58,12 +58,30 @@ def run(options: argparse.Namespace) -> int:
     if not site_user.is_entered(site):
         from linod_systemd.site_processes import site_process  # which no job needs
 
+        _speak_as_units()
+
         return site_process.enter(site, "linod_systemd.run", [*how, "--", options.rule], site_process.LONG)
     client.begin_run()
     load.load(site)
+    from linod_systemd.runner import surroundings
     from linod_systemd.runner.execute import execute
 
+    surroundings.settle(options.rule)
+
     return execute(site, options.rule, elapsed=options.elapsed)
+
+
+def _speak_as_units() -> None:
+    """Have the language and the time zone that systemd gives its units, and not those of a terminal."""
+    from linod_systemd.systemd import systemctl
+
+    if not systemctl.is_running():
+        return
+    given = systemctl.manager_environment()
+    for name in ("LANG", "LC_ALL", "TZ"):
+        os.environ.pop(name, None)
+        if name in given:
+            os.environ[name] = given[name]
 
 
 if __name__ == "__main__":

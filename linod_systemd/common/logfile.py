@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.handlers
 import os
+import stat
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 from linod_systemd.common.text import visible
@@ -30,6 +34,24 @@ class LinoLogHandler(logging.handlers.WatchedFileHandler):
     def __init__(self, path: Path, formatter: logging.Formatter) -> None:
         super().__init__(path, encoding="utf-8", delay=True)
         self.setFormatter(formatter)
+        self.is_told = False
+
+    def _open(self) -> TextIOWrapper:
+        """:raises OSError: also where it is a FIFO, which would wait for its reader."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        handle = os.open(self.baseFilename, flags, 0o666)
+        if stat.S_ISFIFO(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(errno.EINVAL, "it is a FIFO")
+        return open(handle, "a", encoding="utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once, in one line, that it cannot be written: the journal has all records."""
+        error = sys.exc_info()[1]
+        if not self.is_told:
+            self.is_told = True
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            print(f"linod: {self.baseFilename} cannot be written ({reason})", file=sys.stderr)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

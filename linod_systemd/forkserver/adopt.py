@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 
 from linod_systemd.errors import LinodError
+from linod_systemd.sites.load_effects import LIMITS
 
-LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 UMASK = re.compile(r"^Umask:\s*([0-7]+)$", re.MULTILINE)
 
 

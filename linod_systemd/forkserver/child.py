@@ -16,12 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from linod_systemd.common import unit_names
+from linod_systemd.common.logfile import LinoLogHandler
 from linod_systemd.errors import LinodError
 from linod_systemd.forkserver import adopt, client, sandbox, tmpdir
 from linod_systemd.forkserver.sandbox import Own
 from linod_systemd.jobs import spool
-from linod_systemd.sites import config, load
-from linod_systemd.systemd import cgroup
+from linod_systemd.sites import config, load, load_effects
+from linod_systemd.systemd import cgroup, journal
 from linod_systemd.systemd.dbus import Bus
 
 REQUEST_SECONDS = 5.0
@@ -92,6 +93,7 @@ def _prepare(site: config.Site, caller: Caller, supervisors: Own) -> str:
     adopt.take_on(caller.process, directory)
     cgroup.expect_process(caller.process)
     load.add_own_environment(site)
+    load_effects.effects.repeat()
     tmpdir.make()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -101,10 +103,12 @@ def _prepare(site: config.Site, caller: Caller, supervisors: Own) -> str:
 
 
 def _run(site: config.Site, rule: str, caller: Caller) -> int:
+    from linod_systemd.runner import surroundings
     from linod_systemd.runner.execute import execute  # Django, which the supervisor has loaded by now
 
     caller.tell_started()
-    logging.getLogger().handlers.clear()  # the supervisor's
+    _forget_supervisors_log()
+    surroundings.settle(rule)
     try:
         code = execute(site, rule, warm=True)
     except LinodError as error:
@@ -113,3 +117,12 @@ def _run(site: config.Site, rule: str, caller: Caller) -> int:
     if not spool.waiting(site):  # or its end may be in there, and the database is to be asked again soon
         caller.tell_ended(rule)
     return code
+
+
+def _forget_supervisors_log() -> None:
+    """Leave the root logger as the site has configured it."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, LinoLogHandler | journal.Handler):
+            root.removeHandler(handler)
+    root.setLevel(load_effects.effects.log_level)

@@ -234,13 +234,14 @@ def _run(
     # That of the first attempt begins with the unit.
     before = cgroup.usage() if job.attempt > 1 else Usage(0.0)
     level = LogLevels(start.rule.rule.log_level).level
-    with job_log.attached(site, job, level, to_stderr=not start.by.by_systemd) as captured:
+    with job_log.attached(site, job, level, to_stderr=not start.by.by_systemd) as log:
         logger.info("%s: %s started (%s)", name, rows.label(job), job.trigger)
         if ar is None:
-            ar = run.request(job_logger or logging.getLogger("linod.job"))
+            ar = run.request(job_logger or log.logger)
         outcome = attempt.call(run, ar)
+        log.attach()
         if outcome.details:
-            captured.add(outcome.details)
+            log.captured.add(outcome.details)
         if start.by.by_systemd:
             outcome = replace(outcome, usage=cgroup.usage().since(before))
             if is_last and (left := ", ".join(cgroup.left_behind())):
@@ -254,6 +255,6 @@ def _run(
         report("%s: %s ended: %s%s after %.2f s", name, rows.label(job), outcome.status, reason, took)
         if outcome.details:
             logger.error("%s", outcome.details)
-        if not record_end.by_runner(site, run, outcome, captured.text(), is_last=is_last):
+        if not record_end.by_runner(site, run, outcome, log.captured.text(), is_last=is_last):
             _drain(site, job)
     return outcome

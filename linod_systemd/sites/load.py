@@ -11,17 +11,20 @@ import os
 import sys
 
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.sites import config
+from linod_systemd.sites import config, load_effects, site_user
 from linod_systemd.sites.site_user import read_environment_file
 
 
 def add_own_environment(site: config.Site) -> None:
-    """Set the variables of its environment_file, where systemd is not to read that.
+    """Set the variables of its environment_file, where systemd is not to read that; its programs come first.
 
     :raises ConfigurationError: where it cannot be read.
     """
     if site.environment_file and not site.environment_by_root:
         os.environ.update(read_environment_file(site.environment_file))
+    programs, path = os.path.dirname(site.python), os.environ.get("PATH", site_user.PATH)
+    if path.split(":")[0] != programs:
+        os.environ["PATH"] = f"{programs}:{path}"
 
 
 def load(site: config.Site) -> None:
@@ -46,9 +49,8 @@ def load(site: config.Site) -> None:
     import django
 
     try:
-        with contextlib.redirect_stdout(
-            sys.stderr
-        ):  # what a site prints, and Lino logs, is no answer of ours
+        # What a site prints, and Lino logs, is no answer of ours.
+        with load_effects.noted(), contextlib.redirect_stdout(sys.stderr):
             django.setup()
     except LinodError:
         raise

@@ -48,6 +48,12 @@ def reads(directory: Path, *, per_user: bool) -> bool:
     return str(directory) in manager.get("UnitPath", "").split()
 
 
+def manager_environment() -> dict[str, str]:
+    """The variables that the system's manager gives its services; none where it does not answer."""
+    lines = systemctl("show-environment", check=False).splitlines()
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
 def daemon_reload(*, per_user: bool = False) -> None:
     """Have systemd read its units again.
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import logging.config
+import os
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ from django.utils.deprecation import RemovedInNextVersionWarning
 from urllib3.exceptions import NotOpenSSLWarning
 
 from linod_systemd.common import host
+from linod_systemd.common.logfile import LinoLogHandler
 from linod_systemd.errors import AlreadyRunning, ConfigurationError, NoSuchRule
 from linod_systemd.jobs import running, spool
 from linod_systemd.jobs.reconcile import reconcile
@@ -321,3 +326,115 @@ def test_a_row_that_the_database_refuses_waits_in_the_spool(how: str, caplog: An
     assert reconcile(site)
     job = Job.objects.get()
     assert (job.status, spool.waiting(site)) == ("success", []) and ran in job.message
+
+
+def _config(**root: Any) -> dict[str, Any]:
+    return {"version": 1, "disable_existing_loggers": True, **({"root": root} if root else {})}
+
+
+class Raises(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError("no such collector")
+
+
+def disables_loggers() -> None:
+    logging.config.dictConfig(_config())
+
+
+def configures_the_root() -> None:
+    logging.config.dictConfig(
+        {**_config(level="ERROR", handlers=["null"]), "handlers": {"null": {"class": "logging.NullHandler"}}}
+    )
+
+
+def begins_anew() -> None:
+    logging.basicConfig(force=True, level=logging.WARNING)
+
+
+def disables_all() -> None:
+    logging.disable(logging.CRITICAL)
+
+
+def clears_the_root() -> None:
+    logging.getLogger().handlers.clear()
+
+
+def does_not_propagate() -> None:
+    for name in ("linod", "linod.job", "linod.execute"):
+        logging.getLogger(name).propagate = False
+
+
+def adds_a_handler_that_raises() -> None:
+    logging.getLogger().addHandler(Raises())
+
+
+def prints_all() -> None:
+    logging.getLogger().addHandler(logging.StreamHandler())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        disables_loggers,
+        configures_the_root,
+        begins_anew,
+        disables_all,
+        clears_the_root,
+        does_not_propagate,
+        adds_a_handler_that_raises,
+        prints_all,
+    ],
+)
+def test_whatever_a_job_does_to_logging_its_records_are_written_once(
+    change: Callable[[], None], registered: Registered, capfd: Any
+) -> None:
+    def changes_logging(ar: Any) -> None:
+        ar.info("before it")
+        change()
+        ar.info("after it")
+        raise ValueError("no such shelf")
+
+    Tasks().create_rule(registered(changes_logging, "test_changes_logging"))
+    site, (ours, root) = config.this_site(), (logging.getLogger("linod"), logging.getLogger())
+    was = [(one.level, list(one.handlers), one.propagate) for one in (ours, root)]
+    begun = len(site.log_file.read_text()) if site.log_file.exists() else 0
+    try:
+        _, job = run("test_changes_logging")
+        written = site.log_file.read_text()[begun:]
+        shown = capfd.readouterr().err
+        for text in ("before it", "after it", "no such shelf"):
+            assert text in job.message
+        for text in ("before it", "after it", "ended: failed"):
+            assert written.count(text) == 1, written
+            assert shown.count(text) == 1, shown
+        assert job.message.count("before it") == job.message.count("after it") == 1
+        for one, (level, handlers, propagate) in zip((ours, root), was, strict=True):
+            assert (one.level, one.handlers, one.propagate) == (level, handlers, propagate)
+    finally:
+        for logger in logging.root.manager.loggerDict.values():
+            if isinstance(logger, logging.Logger):
+                logger.disabled = False
+
+
+def test_a_handler_of_the_sites_that_raises_is_told_once(registered: Registered, caplog: Any) -> None:
+    handler = Raises()
+    logging.getLogger().addHandler(handler)
+    try:
+        _, job = run("test_works")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert job.status == "success" and job.message.count("fails: RuntimeError: no such collector") == 1
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "gone"])
+def test_a_log_that_cannot_be_written_holds_nothing_up(kind: str, tmp_path: Path, capfd: Any) -> None:
+    path = tmp_path / "logs/lino.log"
+    if kind != "gone":
+        path.parent.mkdir()
+        os.mkfifo(path) if kind == "fifo" else path.mkdir()
+    handler = LinoLogHandler(path, logging.Formatter("%(message)s"))
+    for number in range(3):
+        handler.handle(logging.LogRecord("x", logging.INFO, "", 0, f"record {number}", None, None))
+    handler.close()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"linod: {path} cannot be written (")
