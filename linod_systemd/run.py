@@ -61,9 +61,11 @@ def run(options: argparse.Namespace) -> int:
         _speak_as_units()
 
         return site_process.enter(site, "linod_systemd.run", [*how, "--", options.rule], site_process.LONG)
-    client.begin_run()
-    load.load(site)
     from linod_systemd.runner import surroundings
+
+    client.begin_run()
+    surroundings.begin_as_unit(site.directory)
+    load.load(site)
     from linod_systemd.runner.execute import execute
 
     surroundings.settle(options.rule)

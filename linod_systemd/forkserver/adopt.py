@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from linod_systemd.errors import LinodError
+from linod_systemd.sites import load_effects
 from linod_systemd.sites.load_effects import LIMITS
 
 UMASK = re.compile(r"^Umask:\s*([0-7]+)$", re.MULTILINE)
@@ -39,7 +40,8 @@ def _take_on(other: psutil.Process, mine: psutil.Process) -> None:
     _priorities(other, mine)
     for limit in LIMITS:
         wanted = resource.prlimit(other.pid, limit)
-        if wanted != resource.getrlimit(limit):
+        was, _ = load_effects.effects.limits.get(limit, (None, None))
+        if wanted not in (was, resource.getrlimit(limit)):  # what the site lowered, a fork cannot raise again
             resource.setrlimit(limit, wanted)
     umask = UMASK.search(Path("/proc", str(other.pid), "status").read_text())
     if umask is None:

@@ -14,11 +14,11 @@ from django.db import connection
 
 from linod_systemd import background_task, schedule_often
 
-from . import likeness, pokes
+from . import facts, likeness, pokes
 
 Procedure = Callable[[Any], None]
 
-__all__ = ["likeness", "pokes"]  # whose procedures are registered by the import
+__all__ = ["facts", "likeness", "pokes"]  # whose procedures are registered by the import
 
 
 def by_hand(**options: Any) -> Callable[[Procedure], Procedure]:
