@@ -19,7 +19,7 @@ from linod_systemd.common.unit_names import TARGET
 from linod_systemd.errors import LinodError
 from linod_systemd.site_processes import site_process
 from linod_systemd.site_processes.site_process import Answer
-from linod_systemd.sites import config, folders, programs, site_user
+from linod_systemd.sites import config, environment_file, folders, programs, site_user
 from linod_systemd.sites.config import Site
 from linod_systemd.systemd import systemctl, unit_health
 from linod_systemd.systemd.dbus import Bus, BusError
@@ -175,6 +175,20 @@ def _writable(site: Site) -> Iterator[Finding]:
             yield Finding(site.name, f"its jobs can write {folder}, which holds its code", False, remedy)
 
 
+def _environment(site: Site) -> Iterator[Finding]:
+    """Which lines of its environment_file mean nothing to systemd, nor to us."""
+    if not site.environment_file or not _may_see(site):
+        return
+    try:
+        found = environment_file.read(site.environment_file)
+    except LinodError as error:
+        yield Finding(site.name, error.message, False, error.remedy)
+        return
+    for line, beginning in found.dropped:
+        what = f"line {line} of {site.environment_file} is dropped: {visible_line(beginning):.40}"
+        yield Finding(site.name, what, False, "write NAME=value, without `export`")
+
+
 def _unseen(site: Site, what: str) -> Finding:
     return Finding(site.name, what, True, f"sudo linod doctor {site.name}", is_seen=False)
 
@@ -269,6 +283,7 @@ def _rules(site: Site, known: Sequence[str]) -> Iterator[Finding]:
 SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     _user,
     _writable,
+    _environment,
     _python,
     _database,
     _health,

@@ -44,10 +44,10 @@ def jobs(site: config.Site, options: argparse.Namespace) -> int:
     if options.follow:
         return _follow(found, options)
     if options.export:
-        for job in found.order_by("start_datetime", "pk").iterator():
+        for job in found.oldest_first():
             output.give_json(_job_as_json(job), in_one_line=True)
         return 0
-    rows = list(found[: options.n])
+    rows = list((found if options.json else found.defer("message"))[: options.n])
     left = found.count() - len(rows) if len(rows) == options.n else 0
     if options.json:
         output.give_json([_job_as_json(job) for job in rows])

@@ -12,6 +12,7 @@ from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceS
 from linod_systemd.sites import config
 from linod_systemd.store import pause, rule_store
 from linod_systemd.store.choices import CancelledBy, Status
+from linod_systemd.store.job import Job
 from linod_systemd.store.next_due import local, next_after
 from linod_systemd.store.pause import Pause
 from linod_systemd.store.rule_store import StoredRule
@@ -23,13 +24,14 @@ from linod_systemd.systemd.unit_health import Trouble
 class Health:
     """How one rule is. Instants are aware.
 
-    ``has_failed``: its last run ended badly, and nobody wanted that; ``overdue``: an occurrence that has
-    passed, and no job stands for it; ``silent_since``: the last success, where that is longer ago than the
-    rule's ``missed_after``; ``pause``: the pause that holds, in words; ``edits``: where a person has made it
-    differ from its decorator.
+    ``last``: its last run, without the message; ``has_failed``: that ended badly, and nobody wanted it;
+    ``overdue``: an occurrence that has passed, and no job stands for it; ``silent_since``: the last success,
+    where that is longer ago than the rule's ``missed_after``; ``pause``: the pause that holds, in words;
+    ``edits``: where a person has made it differ from its decorator.
     """
 
     rule: StoredRule
+    last: Job | None
     last_start: datetime | None
     last_success: datetime | None
     last_status: str
@@ -91,9 +93,7 @@ def of_site(site: config.Site) -> SiteHealth:
 
     :raises LinodError: where systemd does not answer in time.
     """
-    now = clock.utc_now()
-    pauses = rule_store.current().pauses(now)
-    rules = [of(rule, now, pauses) for rule in rule_store.current().rules()]
+    rules = of(rule_store.current().rules(), clock.utc_now())
     due = {
         one.rule.name: one.next_due
         for one in rules
@@ -103,27 +103,64 @@ def of_site(site: config.Site) -> SiteHealth:
     return SiteHealth(rules, unit_health.of_site(site, due), troubles)
 
 
-def of(rule: StoredRule, now: datetime, pauses: Sequence[Pause] | None = None) -> Health:
-    """How a rule is now (aware).
+def of(rules: Sequence[StoredRule], now: datetime) -> list[Health]:
+    """How rules are now (aware); by queries whose number does not grow with the rules."""
+    source = rule_store.current()
+    names, jobs = [rule.name for rule in rules], source.jobs()
+    last = jobs.started().first_of_each(names)
+    success = jobs.filter(status=Status.SUCCESS).first_of_each(names)
+    slots = jobs.last_slots(names)
+    running = set(jobs.running().values_list("rule_name", flat=True))
+    since = min([now, *(slots.get(rule.name) or rule.live_since or now for rule in rules)])
+    pauses = source.pauses(since, now)
+    held = [one for one in pauses if clock.from_database(one.until) > now]
+    return [
+        _of(
+            rule,
+            now,
+            Facts(
+                last.get(rule.name),
+                success.get(rule.name),
+                slots.get(rule.name),
+                rule.name in running,
+                [one for one in pauses if one.holds(rule.name)],
+                pause.last_of(rule.name, held),
+            ),
+        )
+        for rule in rules
+    ]
 
-    :param pauses: those that hold now, where they are known.
-    """
-    jobs = rule_store.current().jobs(rule.name).defer("message")  # which may be long, and of each rule
-    last = jobs.started().first()
-    success = jobs.filter(status=Status.SUCCESS).first()
-    known = rule_store.current().pauses(now, rule=rule.name) if pauses is None else pauses
-    held = pause.last_of(rule.name, known)
+
+@dataclass(frozen=True)
+class Facts:
+    """What the database knows of a rule: its last run and success, the latest slot that has a job, whether it
+    is running, its pauses since then, and the one that holds now."""
+
+    last: Job | None
+    success: Job | None
+    latest_slot: datetime | None
+    is_running: bool
+    pauses: Sequence[Pause]
+    held: Pause | None
+
+
+def _of(rule: StoredRule, now: datetime, facts: Facts) -> Health:
+    last, held = facts.last, facts.held
     paused = None if held is None else clock.from_database(held.until)
+    last_start = clock.from_database(last.start_datetime) if last else None
+    if last_start is not None and last_start > now:  # dated by a clock that was ahead
+        last_start = rule_store.current().jobs(rule.name).last_start()
     impossible, next_due, overdue = "", None, None
     try:
-        next_due = None if rule.rule.cancelled else next_after(rule, paused)
-        overdue = _overdue(rule, rule.recurrence(), now)
+        next_due = None if rule.rule.cancelled else next_after(rule, paused, last_start)
+        overdue = _overdue(rule, rule.recurrence(), now, last_start, facts)
     except RecurrenceError as error:
         impossible = str(error)
-    last_success = clock.from_database(success.start_datetime) if success else None
+    last_success = clock.from_database(facts.success.start_datetime) if facts.success else None
     return Health(
         rule,
-        clock.from_database(last.start_datetime) if last else None,
+        last,
+        last_start,
         last_success,
         last.status if last else "",
         last is not None and last.has_failed,
@@ -145,19 +182,19 @@ def _silent_since(rule: StoredRule, last_success: datetime | None, now: datetime
     return since if since is not None and now - since > timedelta(seconds=limit) else None
 
 
-def _overdue(rule: StoredRule, recurrence: RecurrenceSet, now: datetime) -> datetime | None:
-    jobs = rule_store.current().jobs(rule.name)
-    if rule.rule.cancelled or jobs.running().exists():
+def _overdue(
+    rule: StoredRule, recurrence: RecurrenceSet, now: datetime, last_start: datetime | None, facts: Facts
+) -> datetime | None:
+    if rule.rule.cancelled or facts.is_running:
         return None
     on_time_until = now - timedelta(seconds=app_settings.get("LINOD_LATE_SECONDS"))
     if recurrence.is_monotonic:
-        start = jobs.last_start()
-        due = recurrence.next_after_start(start, on_time_until)
-        return due if start is not None and due is not None and due < on_time_until else None
+        due = recurrence.next_after_start(last_start, on_time_until)
+        return due if last_start is not None and due is not None and due < on_time_until else None
     slot = recurrence.last_before(on_time_until)
     if slot is None or rule.live_since is None or slot <= rule.live_since + skipped.SETTLING:
         return None
-    latest = jobs.last_slot()
-    if latest is not None and latest >= slot:
+    if facts.latest_slot is not None and facts.latest_slot >= slot:
         return None
-    return None if rule_store.current().pauses(slot, now, rule.name) else slot
+    was_paused = any(clock.from_database(one.until) > slot for one in facts.pauses)
+    return None if was_paused else slot

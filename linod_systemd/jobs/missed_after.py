@@ -29,7 +29,7 @@ def tell(site: config.Site) -> None:
     path = site.silence_file
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     now, before = clock.utc_now(), dict(known)
-    found = [health.of(rule, now) for rule in rule_store.current().rules() if rule.rule.missed_after]
+    found = health.of([rule for rule in rule_store.current().rules() if rule.rule.missed_after], now)
     silent = {one.rule.name: one for one in found if one.silent_since is not None}
     for name, one in silent.items():
         if name not in known:

@@ -97,6 +97,10 @@ class JobAdmin(JobModelAdmin):
         """Whatever a job printed is data: escaped, with its control characters visible."""
         return format_html('<pre style="white-space: pre-wrap; margin: 0">{}</pre>', visible(job.message))
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """Without the messages, which only the page of one job shows, and which may be long."""
+        return super().get_queryset(request).defer("message")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

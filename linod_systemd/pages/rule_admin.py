@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,13 +20,14 @@ from linod_systemd import clock
 from linod_systemd.common.text import visible
 from linod_systemd.errors import LinodError
 from linod_systemd.jobs import health
+from linod_systemd.jobs.health import Health
 from linod_systemd.models import JobRule
 from linod_systemd.pages.job_admin import JobAdmin, local_time
 from linod_systemd.pages.preview import context
 from linod_systemd.procedures import Procedures
-from linod_systemd.recurrence.recurrence_set import WEEKDAYS, RecurrenceError
+from linod_systemd.recurrence.recurrence_set import WEEKDAYS
 from linod_systemd.sites import config
-from linod_systemd.store import database, next_due, pause, rule_store
+from linod_systemd.store import database, pause, rule_store
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.pausing import PauseError
 from linod_systemd.systemd.unit_health import Trouble
@@ -69,6 +71,26 @@ class RuleActionForm(ActionForm):
     note = forms.CharField(required=False, label="note", max_length=200)
 
 
+class RuleList(ChangeList):
+    """The list of rules; what the database knows of those on this page is asked for once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        site = rule_store.current().site.name
+        for row, found in zip(
+            rows, health.of([row.stored(site) for row in rows], clock.utc_now()), strict=True
+        ):
+            row.linod_health = found
+        self.result_list = rows
+
+
+def _health(rule: JobRule) -> Health:
+    """How a rule of the list is; of one that is shown alone it is asked for now."""
+    found = getattr(rule, "linod_health", None)
+    return found if isinstance(found, Health) else health.of([rule.stored()], clock.utc_now())[0]
+
+
 @admin.register(JobRule)
 class JobRuleAdmin(JobRuleModelAdmin):
     """List with state and next time; run now, cancel, enable, set up tasks."""
@@ -90,6 +112,9 @@ class JobRuleAdmin(JobRuleModelAdmin):
         ("Beside others", {"fields": ("catch_up", "jitter", "run_after")}),
     )
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RuleList
+
     def get_readonly_fields(self, request: HttpRequest, obj: JobRule | None = None) -> list[str]:
         """Return the fields that a person may only read: some fields need the permission of an act.
 
@@ -107,7 +132,7 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.display(description="state", ordering="cancelled")
     def state(self, rule: JobRule) -> str:
-        found = health.of(rule.stored(), clock.utc_now())
+        found = _health(rule)
         state = "run requested" if found.state == "live" and rule.requested_at else found.state
         edits = f"; edited: {'; '.join(found.edits)}" if found.edits else ""
         back = f". {found.remedy(rule_store.current().site)}" if rule.cancelled and found.trouble else ""
@@ -115,17 +140,17 @@ class JobRuleAdmin(JobRuleModelAdmin):
 
     @admin.display(description="next time")
     def next_time(self, rule: JobRule) -> str:
-        try:
-            due = next_due.next_run(rule.stored())
-        except RecurrenceError as error:
-            return f"impossible: {error}"
+        found = _health(rule)
+        if found.impossible:
+            return f"impossible: {found.impossible}"
+        due = found.next_due
         if due is None:
             return "–" if rule.cancelled or rule.every_unit == "never" else "ended"
         return format_html('<span style="white-space: nowrap">{}</span>', local_time(due))
 
     @admin.display(description="last run")
     def last_job(self, rule: JobRule) -> str:
-        job = rule_store.current().jobs(rule.name).started().first()
+        job = _health(rule).last
         if job is None:
             return "–"
         address = reverse("admin:linod_systemd_job_change", args=[job.pk])

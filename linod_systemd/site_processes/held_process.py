@@ -16,7 +16,7 @@ from typing import Any
 
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
-from linod_systemd.sites import config, site_user
+from linod_systemd.sites import config, environment_file, site_user
 from linod_systemd.systemd.dbus import Bus
 
 EXITED = 1  # CLD_EXITED of waitid(2): ExecMainCode of a process that was not killed
@@ -181,7 +181,7 @@ class InNamespace(HeldProcess):
             )
         variables = order.variables
         if site.environment_file and site.environment_by_root:
-            variables |= site_user.read_environment_file(site.environment_file)
+            variables |= environment_file.read(site.environment_file).values
         # The shell stays root's, as the first process of the namespace: the kernel tells no process that has
         # changed its user of its parent's death (PR_SET_PDEATHSIG(2const)).
         held = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]

@@ -27,7 +27,7 @@ from linod_systemd.common.text import Screen
 from linod_systemd.errors import ConfigurationError, LinodError
 from linod_systemd.site_processes.held_process import Given, HeldProcess, InNamespace, InUnit, Order
 from linod_systemd.site_processes.terminal_input import Feeder
-from linod_systemd.sites import config, programs, site_user
+from linod_systemd.sites import config, environment_file, programs, site_user
 from linod_systemd.systemd import systemctl
 
 PART = 65536
@@ -83,7 +83,7 @@ def enter(
     _check_python(site)
     environment = site_user.plain_environment(site, site_user.account_of(site))
     if site.environment_file and site.environment_by_root:
-        environment |= site_user.read_environment_file(site.environment_file)
+        environment |= environment_file.read(site.environment_file).values
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(site.python, command, environment)  # noqa: S606 - the administrator named it in SITE.toml

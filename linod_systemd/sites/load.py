@@ -11,8 +11,7 @@ import os
 import sys
 
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.sites import config, load_effects, site_user
-from linod_systemd.sites.site_user import read_environment_file
+from linod_systemd.sites import config, environment_file, load_effects, site_user
 
 
 def add_own_environment(site: config.Site) -> None:
@@ -21,7 +20,7 @@ def add_own_environment(site: config.Site) -> None:
     :raises ConfigurationError: where it cannot be read.
     """
     if site.environment_file and not site.environment_by_root:
-        os.environ.update(read_environment_file(site.environment_file))
+        os.environ.update(environment_file.read(site.environment_file).values)
     programs, path = os.path.dirname(site.python), os.environ.get("PATH", site_user.PATH)
     if path.split(":")[0] != programs:
         os.environ["PATH"] = f"{programs}:{path}"

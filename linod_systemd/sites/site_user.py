@@ -58,31 +58,6 @@ def plain_environment(site: config.Site, account: pwd.struct_passwd) -> dict[str
     }
 
 
-def read_environment_file(path: str) -> dict[str, str]:
-    """The assignments of a file as EnvironmentFile= takes it (systemd.exec(5)).
-
-    :raises ConfigurationError: where it cannot be read.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"the environment_file {path} cannot be read ({error})", "correct it"
-        ) from error
-    values = {}
-    for line in text.replace("\\\n", "").splitlines():
-        key, sign, value = line.strip().partition("=")
-        if sign and not key.startswith(("#", ";")):
-            try:
-                values[key.strip()] = " ".join(shlex.split(value))
-            except ValueError as error:
-                raise ConfigurationError(
-                    f"{path}: {key} cannot be read ({error})", "correct its quotes"
-                ) from error
-    return values
-
-
 def make_directories(site: config.Site, account: pwd.struct_passwd) -> None:
     """Make the site's own folders as StateDirectory= and LogsDirectory= do, for what runs before any unit.
 

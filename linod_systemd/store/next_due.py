@@ -19,7 +19,9 @@ def next_run(rule: StoredRule) -> datetime | None:
 
     :raises RecurrenceError: where the rule holds an impossible recurrence.
     """
-    return None if rule.rule.cancelled else next_after(rule, paused_until(rule))
+    if rule.rule.cancelled:
+        return None
+    return next_after(rule, paused_until(rule), rule_store.current().jobs(rule.name).last_start())
 
 
 def paused_until(rule: StoredRule) -> datetime | None:
@@ -27,8 +29,8 @@ def paused_until(rule: StoredRule) -> datetime | None:
     return pause.end_of(rule.name, rule_store.current().pauses(clock.utc_now(), rule=rule.name))
 
 
-def next_after(rule: StoredRule, paused: datetime | None) -> datetime | None:
-    """Return the next run of a live rule of which the end of its pause is known.
+def next_after(rule: StoredRule, paused: datetime | None, last_start: datetime | None) -> datetime | None:
+    """Return the next run of a live rule of which the end of its pause and its last start are known.
 
     :raises RecurrenceError: where the rule holds an impossible recurrence.
     """
@@ -37,7 +39,7 @@ def next_after(rule: StoredRule, paused: datetime | None) -> datetime | None:
         return recurrence.next_after(paused - INSTANT)
     if not recurrence.is_monotonic:
         return recurrence.next_after(now)
-    return recurrence.next_after_start(rule_store.current().jobs(rule.name).last_start(), now)
+    return recurrence.next_after_start(last_start, now)
 
 
 def in_words(rule: StoredRule) -> str:

@@ -159,7 +159,7 @@ def status_line(site: config.Site) -> str:
     found = health.of_site(site)
     rules = [one.rule for one in found.rules]
     cancelled = sum(rule.rule.cancelled for rule in rules)
-    last = source.jobs().failures().first()
+    last = source.jobs().failures().defer("message").first()
     failed = f"job #{last.pk}" if last else "none"
     count = source.jobs().running().count()
     trouble = f"{len(found.troubles)} in trouble, " if found.troubles else ""

@@ -85,7 +85,7 @@ def test_what_has_a_reason_is_not_overdue(rule: JobRule, how: str) -> None:
         JobRule.objects.cancel(CancelledBy.PERSON)
     else:
         JobRule.objects.update(live_since=clock.to_database(now()))
-    assert health.of(JobRule.objects.get().stored(), clock.utc_now()).overdue is None
+    assert health.of([JobRule.objects.get().stored()], clock.utc_now())[0].overdue is None
 
 
 @pytest.mark.parametrize("reason", list(StopReason))

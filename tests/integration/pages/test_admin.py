@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from linod_systemd import clock
 from linod_systemd.demo.models import User
@@ -19,6 +21,7 @@ from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/linod_systemd/jobrule/"
+JOBS = "/admin/linod_systemd/job/"
 
 
 @pytest.fixture
@@ -259,3 +262,43 @@ def test_jobs_are_filtered_by_day_and_rule(client: Client) -> None:
     assert (shown(""), shown(f"day={day}"), shown("rule_name=gone")) == ("4", "2", "2")
     assert shown(f"day={day}&rule_name=gone&status__exact=success") == "1"
     assert shown("day=nonsense") == "4"
+
+
+@pytest.fixture
+def hundred(client: Client) -> None:
+    """A hundred rules, each with jobs, some of them paused, late or cancelled."""
+    now = clock.now()
+    for number in range(100):
+        rule = JobRule.objects.create(
+            name=f"rule_{number:03}",
+            procedure="checkdata",
+            every_unit=("hourly", "secondly")[number % 2],
+            every=7,
+        )
+        JobRule.objects.filter(pk=rule.pk).update(live_since=now - timedelta(days=2))
+        for status in ("success", "failed"):
+            Job.objects.create(
+                rule=rule,
+                rule_name=rule.name,
+                start_datetime=now - timedelta(days=1),
+                end_datetime=now,
+                status=status,
+                message="long " * 1000,
+            )
+    Pause.objects.create(rule_name="rule_003", since=now, until=now + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("address", "few"), [(LIST, f"{LIST}?q=rule_00"), (JOBS, f"{JOBS}?rule_name=rule_001")]
+)
+def test_a_list_asks_no_question_for_each_row_and_reads_no_message(
+    client: Client, hundred: None, address: str, few: str
+) -> None:
+    counts = []
+    for one in (few, address):
+        with CaptureQueriesContext(connection) as asked:
+            page(client, one)
+        counts.append(len(asked))
+        assert [query["sql"] for query in asked if '"linod_systemd_job"."message"' in query["sql"]] == []
+    assert counts[1] <= counts[0] + 3, counts
+    assert counts[1] < 40
