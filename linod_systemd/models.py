@@ -27,6 +27,7 @@ from linod_systemd.store.job import Job
 from linod_systemd.store.pause import Pause
 from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.store.writer import WriterQuerySet
+from linod_systemd.systemd import time_zones
 
 __all__ = ["Job", "JobRule", "Pause"]
 
@@ -251,6 +252,8 @@ class JobRule(models.Model):
             raise ValidationError({FIELD_OF.get(error.field, error.field): error.reason}) from error
         except RefusedRule as error:
             raise ValidationError({error.field: str(error)} if error.field else str(error)) from error
+        if lacks := time_zones.trouble(self.timezone or settings.TIME_ZONE):
+            raise ValidationError({"timezone": lacks})
 
     def _check_run_after(self) -> None:
         """:raises ValidationError: for what is no list of rules' names, or a circle."""

@@ -16,7 +16,7 @@ from linod_systemd.store.job import Job
 from linod_systemd.store.next_due import local, next_after
 from linod_systemd.store.pause import Pause
 from linod_systemd.store.rule_store import StoredRule
-from linod_systemd.systemd import unit_health
+from linod_systemd.systemd import time_zones, unit_health
 from linod_systemd.systemd.unit_health import Trouble
 
 
@@ -153,6 +153,7 @@ def _of(rule: StoredRule, now: datetime, facts: Facts) -> Health:
     impossible, next_due, overdue = "", None, None
     try:
         next_due = None if rule.rule.cancelled else next_after(rule, paused, last_start)
+        impossible = time_zones.trouble(rule.rule.timezone or rule.timezone)
         overdue = _overdue(rule, rule.recurrence(), now, last_start, facts)
     except RecurrenceError as error:
         impossible = str(error)

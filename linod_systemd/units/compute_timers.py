@@ -19,6 +19,7 @@ from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules.rule import Rule, RuleSet
 from linod_systemd.sites.config import Site
+from linod_systemd.systemd import time_zones
 from linod_systemd.units.oncalendar import timer
 
 RULE_SECONDS = 2.0  # of the processor, for one rule
@@ -86,6 +87,9 @@ def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: date
     deadline = time.process_time() + SITE_SECONDS
     for rule in rules.rules:
         before = installed.get(unit_names.timer(site.unit_prefix, rule.name), "")
+        if lacks := time_zones.trouble(rule.timezone or rules.timezone):
+            refused.append(RefusedRule(f"rule {rule.name!r}: {lacks}", "correct its timezone, or TIME_ZONE"))
+            continue
         try:
             if time.process_time() > deadline:
                 raise TooLong

@@ -23,7 +23,7 @@ from linod_systemd.errors import LinodError
 from linod_systemd.sites import config, trust
 from linod_systemd.sites.requests import Taken
 from linod_systemd.systemd import analyze, systemctl
-from linod_systemd.units import apply, locks, plan, read_as_user, render, sources, wanted
+from linod_systemd.units import apply, locks, plan, read_as_user, render, sources, verified, wanted
 from linod_systemd.units.compute_timers import Computed
 from linod_systemd.units.plan import Plan
 from linod_systemd.units.time_budget import TimeBudget
@@ -222,17 +222,26 @@ def _drop_what_systemd_refuses(run: Generation, units: SiteUnits, installed: pla
 
     :raises SystemdError: where something else of the site is not taken.
     """
-    while todo := plan.compute(units.files, installed, [units.site.name]).write:
+    place = units.site.name, run.directory
+    is_verified = verified.holds(*place)
+    while todo := _to_verify(units, installed, is_verified=is_verified):
         complaints = analyze.verify(todo, run.directory, per_user=run.per_user)
         if complaints is None:
             _complain("not verified, systemd-analyze is not installed")
         if not complaints:
+            if run.writes and not is_verified:
+                verified.note(*place)
             return
         if not any([units.drop_blamed(complaint) for complaint in complaints]):
             raise systemctl.SystemdError(
                 f"site {units.site.name}: systemd-analyze verify says: {complaints[0]:.500}",
                 "nothing of this site was written: correct SITE.toml or its rules",
             )
+
+
+def _to_verify(units: SiteUnits, installed: plan.Installed, *, is_verified: bool) -> dict[str, str]:
+    """Return the units that are to be written; where all are to be verified, also those that stay."""
+    return plan.compute(units.files, installed, [units.site.name]).write if is_verified else dict(units.files)
 
 
 def _put(run: Generation, units: SiteUnits, installed: plan.Installed) -> None:

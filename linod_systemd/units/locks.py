@@ -52,6 +52,11 @@ def of_site(name: str, units: Path) -> AbstractContextManager[None]:
     return _held(f"{name}.{_key(units)}", SITE_SECONDS)
 
 
+def note_path(name: str, units: Path) -> Path:
+    """Return the file beside the lock of a site that says when its units were verified."""
+    return directory() / f"{name}.{_key(units)}.verified"
+
+
 def _key(units: Path) -> str:
     return hashlib.sha256(str(units.absolute()).encode()).hexdigest()[:16]
 
