@@ -11,6 +11,8 @@ BEFORE=/opt/linod.before # an upgrade that fails puts it back
 MANUAL=/usr/local/share/man
 COMMANDS=(linod linod-run linod-generate-units)
 UNITS=/etc/systemd/system
+NEEDRESTART=/etc/needrestart/conf.d/linod.conf
+SANDBOX=full
 DEMO_DROP_IN=$UNITS/linod-supervisor@default.service.d/10-demo.conf
 # systemd-python is compiled against libsystemd. dbus: jobs ask systemd over it, and join their units by it.
 BUILD_PACKAGES=(python3 python3-venv python3-dev gcc pkg-config libsystemd-dev dbus logrotate)
@@ -22,7 +24,8 @@ LONG_TEST_PACKAGES=(chromium chromium-driver)
 
 usage() {
     cat <<'END'
-usage: ./install.sh [--wheelhouse DIR]   install or upgrade on this host (root, systemd); DIR: without a network
+usage: ./install.sh [--wheelhouse DIR] [--no-sandbox]
+                                         install or upgrade on this host (root, systemd); DIR: without a network
        ./install.sh wheelhouse DIR       put all that an installation needs into DIR (for this Debian)
        ./install.sh uninstall [--purge]  undo it; --purge: data, logs, configuration and user, too
        ./install.sh demo [--shell]       boot a throwaway systemd, install into it, show the main job
@@ -37,6 +40,14 @@ die() { say "install.sh: $*"; exit 1; }
 
 need_root() {
     [ "$(id -u)" = 0 ] || die "this needs root: run it as sudo ./install.sh $*"
+}
+
+# In a container that may not mount, each service with a sandbox of its own ends with 226/NAMESPACE.
+need_mounts() {
+    if systemd-run --wait --quiet --collect -p PrivateTmp=yes -p ProtectSystem=strict true 2>/dev/null; then return; fi
+    [ "$1" = none ] && return
+    die "services cannot have mounts of their own here (226/NAMESPACE), as in a container without nesting; nothing was" \
+        "changed. Allow it (LXC, Proxmox: nesting), or run jobs without that sandbox: ./install.sh --no-sandbox"
 }
 
 need_systemd() {
@@ -122,13 +133,33 @@ install_wheels() {
     rm -rf $WHEELS
     install -d -m 755 $WHEELS
     install -m 644 "$1"/*.whl $WHEELS/
-    local command
-    for command in "${COMMANDS[@]}"; do
-        # -I: neither the folder in which root types it, nor PYTHONPATH, says where it imports from.
-        sed -i "1s|^#!$VENV/bin/python[0-9.]*\$|#!$VENV/bin/python -I|" "$VENV/bin/$command"
-        ln -sfn "$VENV/bin/$command" "/usr/local/bin/$command"
-    done
+    write_command linod linod_systemd.cli.main
+    write_command linod-run linod_systemd.run
+    write_command linod-generate-units linod_systemd.units.generate
     quietly "$VENV/bin/python" -I -m linod_systemd.cli.manpages "$MANUAL"
+}
+
+# Write the command $1, which calls main() of the module $2. -I: neither the folder in which root types it, nor
+# PYTHONPATH, says where it imports from. After an upgrade of Debian the venv has another python, and no packages.
+write_command() {
+    cat >"$VENV/bin/$1" <<END
+#!$VENV/bin/python -I
+import sys
+
+try:
+    from $2 import main
+except ModuleNotFoundError as error:
+    if error.name != "linod_systemd":
+        raise
+    sys.exit(
+        f"$1: {sys.prefix} has no packages for its python {sys.version_info[0]}.{sys.version_info[1]}, which an "
+        "upgrade of Debian has put there; no job begins. As root, in the folder of linod-systemd: ./install.sh "
+        "(data and settings stay)"
+    )
+sys.exit(main())
+END
+    chmod 755 "$VENV/bin/$1"
+    ln -sfn "$VENV/bin/$1" "/usr/local/bin/$1"
 }
 
 do_wheelhouse() {
@@ -151,8 +182,13 @@ user = "linod"
 settings = "linod_systemd.demo.settings"
 python = "$VENV/bin/python"
 directory = "/var/lib/linod/default"
+sandbox = "$SANDBOX"
 END
     fi
+    # After a library was upgraded it may restart supervisors, and no job: that would kill it, and run it again.
+    put $NEEDRESTART <<'END'
+$nrconf{override_rc}{qr(^linod-(?!supervisor@).*\.service$)} = 0;
+END
     rm -f /etc/logrotate.d/linod # of a version whose sites were rotated by the host's logrotate
     if [ ! -e $DEMO_DROP_IN ] && grep -qs '^settings = "linod_systemd.demo.settings"' /etc/linod/default.toml; then
         put $DEMO_DROP_IN <<END
@@ -183,6 +219,10 @@ is_quiet() {
 
 do_install() {
     local wheels=
+    if [ "${*: -1}" = --no-sandbox ]; then
+        SANDBOX=none
+        set -- "${@:1:$#-1}"
+    fi
     if [ "${1:-}" = --wheelhouse ]; then
         [ $# = 2 ] || { usage >&2; exit 2; }
         wheels=$2
@@ -191,6 +231,7 @@ do_install() {
     fi
     need_root
     need_systemd
+    need_mounts $SANDBOX
     trap before_it_began EXIT
     if [ -n "$wheels" ]; then
         packages python3 python3-venv dbus logrotate
@@ -336,7 +377,8 @@ do_uninstall() {
     fi
     find $UNITS -maxdepth 1 -type d \( -name 'linod-*.d' -o -name 'linod.target.d' \) -empty -delete
     rm -f $UNITS/multi-user.target.wants/linod.target /var/lib/systemd/timers/stamp-linod[-.@]*
-    rm -f /etc/sysusers.d/linod.conf
+    rm -f /etc/sysusers.d/linod.conf $NEEDRESTART
+    rmdir --ignore-fail-on-non-empty /etc/needrestart/conf.d /etc/needrestart 2>/dev/null || true
     rmdir --ignore-fail-on-non-empty /etc/sysusers.d 2>/dev/null || true
     for file in "${COMMANDS[@]}"; do
         if [ "$(readlink "/usr/local/bin/$file")" = "$VENV/bin/$file" ]; then rm -f "/usr/local/bin/$file"; fi

@@ -6,8 +6,10 @@ What only a site can say is asked of it as its user (site_processes/site_process
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,9 +135,61 @@ def _host(*, per_user: bool) -> Iterator[Finding]:
         ).strip()
         what = "your jobs go on while you are not logged in"
         yield _well("", what, linger == "yes", _linger_remedy())
+    if not per_user and os.geteuid() == 0:
+        yield from _mounts()
     state = systemctl.properties(TARGET, ["ActiveState"], per_user=per_user).get("ActiveState")
     remedy = f"systemctl {'--user ' if per_user else ''}enable --now {TARGET}"
     yield _well("", f"{TARGET} is active", state == "active", remedy)
+
+
+def _mounts() -> Iterator[Finding]:
+    """Whether a service may have mounts of its own: in a container without nesting it may not."""
+    sandbox = ("-p", "PrivateTmp=yes", "-p", "ProtectSystem=strict")
+    done = programs.run(["systemd-run", "--wait", "--quiet", "--collect", *sandbox, "true"], seconds=60)
+    what = "services can have a sandbox" if done.code == 0 else "services cannot have mounts (226/NAMESPACE)"
+    remedy = 'allow it (LXC, Proxmox: nesting), or write sandbox = "none" into each SITE.toml'
+    yield _well("", what, done.code == 0, remedy)
+
+
+def _sandbox(site: Site) -> Iterator[Finding]:
+    if site.sandbox == "none":
+        yield Finding(site.name, 'its jobs have no sandbox of mounts (sandbox = "none" in SITE.toml)', True)
+
+
+def _log(site: Site) -> Iterator[Finding]:
+    """Whether lino.log can be written: a plain file of the site's user."""
+    try:
+        status = site.log_file.lstat()
+        owner = site_user.account_of(site).pw_uid
+    except FileNotFoundError:
+        return  # the first record makes it
+    except OSError:
+        return  # of its folder it is told
+    path = shlex.quote(str(site.log_file))
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        yield Finding(site.name, f"{site.log_file} is no plain file, and is not written", False, f"rm {path}")
+    elif stat.S_ISREG(status.st_mode) and status.st_uid != owner:
+        remedy = f"chown {site.user} {path}"
+        yield Finding(site.name, f"{site.log_file} does not belong to {site.user}", False, remedy)
+
+
+def _needs(site: Site) -> Iterator[Finding]:
+    """Whether jobs can write the folders that its settings name; the site says which these are."""
+    if not _may_see(site) or not site.configured:
+        return
+    answer = site_process.ask_as(site, [site.python, "-m", "linod_systemd.cli.site_facts", site.directory])
+    try:
+        told = json.loads(answer.stdout)["needs"] if answer.code == 0 else {}
+        needs = {str(name): str(folder) for name, folder in dict(told).items()}
+    except (ValueError, KeyError, TypeError):
+        return  # it does not load, or speaks another version's words; both are told elsewhere
+    places = (str(site.state_directory), str(site.log_directory), "/tmp", "/var/tmp", *site.writable)  # noqa: S108
+    for name, folder in sorted(needs.items())[:MOST_SAID]:
+        if site.sandbox != "none" and not any(Path(folder).is_relative_to(place) for place in places):
+            where = config.site_file(site.name)
+            other = ", or set HOME in its environment_file" if name == "HOME" else ""
+            what = visible_line(f"jobs cannot write {folder} ({name})")
+            yield Finding(site.name, f"{what:.500}", False, f"add it to `writable` in {where}{other}")
 
 
 def _clock_remedy() -> str:
@@ -284,6 +338,9 @@ SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     _user,
     _writable,
     _environment,
+    _sandbox,
+    _log,
+    _needs,
     _python,
     _database,
     _health,

@@ -55,7 +55,29 @@ def surroundings() -> dict[str, Any]:
         "writable": sorted({str(one) for one in writable if one.is_dir() and not _holds(one, code)}),
         "databases_beside_code": beside,
         "to_migrate": to_migrate,
+        "needs": dict(_needs()),
     }
+
+
+def _needs() -> Iterator[tuple[str, str]]:
+    """The folders that it writes into, by what names them: those that exist and its user may write."""
+    import logging
+
+    from django.conf import settings
+    from django.db import connections
+
+    named = {"HOME": os.environ.get("HOME", ""), "MEDIA_ROOT": str(settings.MEDIA_ROOT)}
+    for alias, options in settings.DATABASES.items():
+        name = str(options["NAME"])
+        if connections[alias].vendor == "sqlite" and name.startswith("/"):
+            named[f"DATABASES[{alias!r}]"] = str(Path(name).resolve().parent)
+    for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
+        for handler in getattr(logger, "handlers", ()):
+            if isinstance(handler, logging.FileHandler):
+                named[f"the log {Path(handler.baseFilename).name}"] = os.path.dirname(handler.baseFilename)
+    for what, folder in named.items():
+        if folder.startswith("/") and os.path.isdir(folder) and os.access(folder, os.W_OK):
+            yield what, os.path.realpath(folder)
 
 
 def _code() -> Iterator[str]:

@@ -57,7 +57,8 @@ SIZES = ("memory_max", "runtime_max")
 SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGT]?|[1-9][0-9]?%")
 LISTS = {"writable": "folders", "after": "units"}
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,200}\.(service|socket|target|mount|path|device|timer)")
-OPTIONAL_KEYS = ("environment_file", *LISTS, "log_directory", *FLAGS, *SIZES, *NUMBERS)
+SANDBOXES = ("full", "none")
+OPTIONAL_KEYS = ("environment_file", "sandbox", *LISTS, "log_directory", *FLAGS, *SIZES, *NUMBERS)
 PATH_KEYS = ("python", "directory", "environment_file", "writable", "log_directory")
 
 
@@ -158,6 +159,10 @@ def _is_root(user: str) -> bool:
 def _check_text(path: Path, key: str, text: object) -> None:
     if not isinstance(text, str) or not text or any(ord(sign) < 32 for sign in text):
         raise RefusedSite(f"{path}: {key} is {text!r}", "give a non-empty text of one line")
+    if key == "sandbox" and text not in SANDBOXES:
+        raise RefusedSite(
+            f"{path}: {key} is {text!r:.80}", 'give "full", or "none" where nothing can be mounted'
+        )
     if key == "after" and not UNIT.fullmatch(text):
         raise RefusedSite(f"{path}: {key} is {text!r:.80}", 'name units, such as "network-online.target"')
     if key in PATH_KEYS and not text.startswith("/"):

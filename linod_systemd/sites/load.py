@@ -11,7 +11,7 @@ import os
 import sys
 
 from linod_systemd.errors import ConfigurationError, LinodError
-from linod_systemd.sites import config, environment_file, load_effects, site_user
+from linod_systemd.sites import config, environment_file, load_effects
 
 
 def add_own_environment(site: config.Site) -> None:
@@ -21,8 +21,8 @@ def add_own_environment(site: config.Site) -> None:
     """
     if site.environment_file and not site.environment_by_root:
         os.environ.update(environment_file.read(site.environment_file).values)
-    programs, path = os.path.dirname(site.python), os.environ.get("PATH", site_user.PATH)
-    if path.split(":")[0] != programs:
+    programs, path = os.path.dirname(site.python), os.environ.get("PATH", "")
+    if path.split(":")[0] != programs:  # it was not started by one of our units
         os.environ["PATH"] = f"{programs}:{path}"
 
 

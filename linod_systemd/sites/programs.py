@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from linod_systemd.errors import LinodError
-from linod_systemd.sites.site_user import PATH
+from linod_systemd.sites.site import PATH
 
 KEPT = (
     "HOME",

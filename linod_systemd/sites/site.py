@@ -13,6 +13,7 @@ from linod_systemd.errors import ConfigurationError
 from linod_systemd.rules.nearest import RuleCommands
 from linod_systemd.sites import trust
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOMES = ("/home/", "/root/", "/run/user/")
 
 
@@ -37,6 +38,8 @@ class Site:
     log_is_ours: bool = True
     # Whether the supervisor has the site loaded, and forks its jobs.
     preload: bool = True
+    # "full"; "none" leaves out what needs mounts, which a container may not make.
+    sandbox: str = "full"
     # Whether it has a supervisor; without, timers and jobs go on, and what only it does is not done.
     supervisor: bool = True
     # Whether its user may be root.
@@ -59,6 +62,11 @@ class Site:
     def unit_prefix(self) -> str:
         """The beginning of the names of its units: ``linod-shop-``."""
         return unit_names.prefix_of(self.name)
+
+    @property
+    def path(self) -> str:
+        """$PATH of its processes: the programs of its python come first, as where the venv is activated."""
+        return f"{os.path.dirname(self.python)}:{PATH}"
 
     @property
     def slice(self) -> str:

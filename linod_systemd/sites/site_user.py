@@ -13,7 +13,6 @@ from linod_systemd.sites import config
 
 PR_SET_NO_NEW_PRIVS = 38
 KEPT_VARIABLES = ("LINOD_ROOT", "LANG", "LC_ALL", "TERM", "COLUMNS", "TZ", "NO_COLOR")
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def is_entered(site: config.Site) -> bool:
@@ -48,7 +47,7 @@ def plain_environment(site: config.Site, account: pwd.struct_passwd) -> dict[str
     """The environment for processes of the site: little of the caller's, nothing of its environment_file."""
     environment = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
     return environment | {
-        "PATH": PATH,
+        "PATH": site.path,
         "HOME": account.pw_dir,
         "USER": account.pw_name,
         "LOGNAME": account.pw_name,

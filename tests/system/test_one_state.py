@@ -30,6 +30,7 @@ LOGGING = {
 # Of one start alone; and what a unit alone has.
 PER_START = (
     "variable INVOCATION_ID",
+    "variable MEMORY_PRESSURE_WATCH",
     "variable JOURNAL_STREAM",
     "variable SYSTEMD_EXEC_PID",
     "variable TMPDIR",  # a warm job's stands in for PrivateTmp=
@@ -44,6 +45,7 @@ OF_A_UNIT = (
 )
 OF_A_COMMAND = (
     "logger ",  # a handler for the terminal
+    "status CapInh",
     "status CapBnd",  # NoNewPrivileges= lets nobody gain one
     "variable TERM",
     "variable COLUMNS",
