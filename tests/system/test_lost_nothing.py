@@ -289,3 +289,57 @@ def test_killed_supervisor_ends_no_job_and_repeats_nothing(shop: Machine) -> Non
 
 def _await_restart(machine: Machine, unit: str, seen: str) -> None:
     machine.poll(lambda: show(machine, unit, "NRestarts") != seen, 60, "it to be started again")
+
+
+def be_due_daily(machine: Machine, rule: str, seconds: int) -> None:
+    """Make a rule due once a day, in so many seconds from now, and live since an hour before."""
+    machine.run(
+        *("linod", "--site", "shop", "manage", "shell", "-v0", "-c"),
+        f"""
+from datetime import timedelta
+from linod_systemd import clock
+from linod_systemd.models import JobRule
+due = clock.utc_now().replace(microsecond=0) + timedelta(seconds={seconds})
+rules = JobRule.objects.filter(name="{rule}")
+start = due.date() - timedelta(days=9)
+rules.update(every_unit="daily", every=1, start_date=start, start_time=due.time(), timezone="UTC")
+rules.update(live_since=clock.to_database(due - timedelta(hours=1)))
+""",
+    )
+
+
+@pytest.mark.long
+def test_a_slot_that_found_the_database_away_is_run_once_it_is_back(shop: Machine) -> None:
+    """Of the day's run the slot is not used up: the supervisor has it tried again, and nobody is mailed."""
+    be_due_daily(shop, "counts_rules", -300)
+    database_goes(shop)
+    elapsed = datetime.now().astimezone().isoformat()
+    shop.run("linod-run", "--site", "shop", "--elapsed", elapsed, "counts_rules", check=False)
+    assert waiting_records(shop)
+    database_comes(shop)
+    job = become(shop, "counts_rules", "success", 120)
+    first = jobs(shop, "counts_rules", "shop")[-1]
+    assert (first["status"], first["trigger"], first["attempt"]) == ("failed", "catch_up", 1)
+    assert first["reason"].startswith("the database is away")
+    assert (job["trigger"], job["scheduled_for"]) == ("retry", first["scheduled_for"])
+    assert not rules(shop, "shop")["counts_rules"]["cancelled"]
+
+
+@pytest.mark.long
+def test_a_slot_whose_user_is_not_known_yet_is_run_once_it_is(shop: Machine) -> None:
+    """As with LDAP at a boot (exit 217): neither the job nor what records its end can be started."""
+    be_due_daily(shop, "does_nothing", 40)
+    shop.poll(lambda: show(shop, "linod-shop-does_nothing.timer", "ActiveState") == "active", 60, "its timer")
+    shop.sh("systemctl stop linod-supervisor@shop; cp /etc/passwd /root/passwd; sed -i /^shop:/d /etc/passwd")
+    shop.poll(
+        lambda: show(shop, "linod-shop-does_nothing.service", "Result") == "exit-code", 120, "its start"
+    )
+    assert show(shop, "linod-shop-does_nothing.service", "ExecMainStatus") == "217"
+    shop.sh(
+        "cp /root/passwd /etc/passwd; systemctl reset-failed 'linod-*'; systemctl start linod-supervisor@shop"
+    )
+    become(shop, "does_nothing", "success", 120)
+    found = jobs(shop, "does_nothing", "shop")[::-1]
+    assert [job["reason"] for job in found][:1] == ["it did not begin: exit code 217"], found
+    assert {job["scheduled_for"] for job in found} == {found[0]["scheduled_for"]} != {None}
+    assert "skipped" not in {job["status"] for job in found}

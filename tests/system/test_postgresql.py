@@ -21,7 +21,7 @@ from tests.support.in_machine import (
 from tests.support.machine import Machine, Workshop
 from tests.support.postgresql import SERVER, install_postgresql
 from tests.system.test_jobs import start
-from tests.system.test_lost_nothing import become, begin, waiting_records
+from tests.system.test_lost_nothing import be_due_daily, become, begin, waiting_records
 
 pytestmark = pytest.mark.long
 
@@ -136,3 +136,74 @@ def test_server_that_is_started_anew(shop: Machine) -> None:
     assert become(shop, "sleeps", "lost")["reason"] == "its process is gone"
     assert show(shop, unit, "MainPID") == serving
     assert failed_units(shop) == []
+
+
+def psql(machine: Machine, text: str, database: str = "shop") -> None:
+    machine.run(
+        "runuser", "-u", "postgres", "--", "psql", "-q", "-v", "ON_ERROR_STOP=1", database, "-c", text
+    )
+
+
+def test_a_server_that_only_reads_is_nobodys_fault(shop: Machine) -> None:
+    """As after a failover: SELECT is answered, each write is refused (25006)."""
+    stop_timers(shop, "shop")
+    only_reads = "ALTER DATABASE shop SET default_transaction_read_only = "
+    end_all = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop' AND usename = 'shop'"
+    )
+    psql(shop, f"{only_reads}on; {end_all}")
+    for rule in ("writes_a_row", "counts_rules"):
+        shop.sh(f"systemctl start linod-shop-{rule}.service", check=False)
+    assert waiting_records(shop)
+    psql(shop, f"{only_reads}off; {end_all}")
+    shop.poll(lambda: waiting_records(shop) == [], 60, "the supervisor's check to write them")
+    failed = become(shop, "writes_a_row", "failed")
+    assert failed["reason"].startswith("the database is away: ") and "read-only" in failed["reason"]
+    assert not rules(shop, "shop")["writes_a_row"]["cancelled"]
+    assert become(shop, "counts_rules", "success")["message"].endswith("rules")
+
+
+def test_a_column_that_is_newer_than_the_code_loses_no_run(shop: Machine) -> None:
+    stop_timers(shop, "shop")
+    psql(shop, "ALTER TABLE linod_systemd_job ADD COLUMN newer varchar(10) NOT NULL")
+    shop.sh("systemctl start linod-shop-does_nothing.service")
+    assert "refuses a row" in shop.sh("journalctl --no-pager -o cat -u linod-shop-does_nothing.service")
+    assert len(waiting_records(shop)) == 1
+    psql(shop, "ALTER TABLE linod_systemd_job DROP COLUMN newer")
+    assert become(shop, "does_nothing", "success")["status"] == "success"
+
+
+ROUTED = """
+DATABASES["jobs"] = {**DATABASES["default"], "NAME": "shop_jobs"}
+DATABASE_ROUTERS = ["shop.further.Router"]
+
+
+class Router:
+    def db_for_write(self, model, **hints):
+        return "jobs" if model._meta.app_label == "linod_systemd" else None
+
+    db_for_read = db_for_write
+
+    def allow_migrate(self, db, app_label, **hints):
+        return (db == "jobs") == (app_label == "linod_systemd")
+"""
+
+
+def test_jobs_in_a_database_of_their_own(shop: Machine) -> None:
+    shop.sh("runuser -u postgres -- createdb --owner shop shop_jobs")
+    settings = f"from shop.postgresql import *\n{ROUTED}"
+    shop.write("/srv/shop/shop/further.py", settings)
+    shop.sh("sed -i s/shop.postgresql/shop.further/ /etc/linod/shop.toml")
+    shop.run("linod", "--site", "shop", "manage", "migrate", "-v0", "--database", "jobs")
+    shop.run("linod", "--site", "shop", "setup")
+    shop.sh("linod-generate-units && systemctl daemon-reload && systemctl restart linod-supervisor@shop")
+    await_supervisor(shop, "shop")
+    be_due_daily(shop, "does_nothing", -7200)
+    for words in ("cancel", "enable"):
+        shop.run("linod", "--site", "shop", words, "does_nothing")
+    shop.run("systemctl", "start", "linod-shop-does_nothing.service")
+    assert become(shop, "does_nothing", "success")["warm"]
+    shop.run("systemctl", "restart", "linod-supervisor@shop.service")
+    assert show(shop, "linod-supervisor@shop.service", "NRestarts") == "0"
+    exported = shop.run("linod", "--site", "shop", "jobs", "--export").stdout.splitlines()
+    assert len(exported) == len(jobs(shop, site="shop"))

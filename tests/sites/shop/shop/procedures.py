@@ -134,6 +134,20 @@ def asks_the_database(ar: Any) -> None:
 
 
 @by_hand()
+def counts_rules(ar: Any) -> None:
+    from linod_systemd.models import JobRule
+
+    ar.info("%d rules", JobRule.objects.count())
+
+
+@by_hand()
+def writes_a_row(ar: Any) -> None:
+    from linod_systemd.models import JobRule
+
+    JobRule.objects.filter(name="writes_a_row").update(seqno=7)
+
+
+@by_hand()
 def waits(ar: Any) -> None:
     """Until somebody makes a file."""
     ar.info("waiting")
