@@ -145,6 +145,11 @@ def _explained(site: Site, error: Exception) -> DatabaseAway:
                 f"look for a column or a trigger that is newer than the code, then: {migrate}; and have "
                 f"the new code run: systemctl reload {unit_names.supervisor(site.name)}",
             )
+        case Trouble.AWAY if "statement pooling" in said:  # PgBouncer gives it the code of a broken protocol
+            return DatabaseAway(
+                f"the pooler of site {site.name!r} is in statement mode, which has no transactions ({said})",
+                "set pool_mode = transaction, or session, in pgbouncer.ini",
+            )
         case Trouble.LOCKED:
             return DatabaseAway(
                 f"the database of site {site.name!r} is locked by another process ({said})",

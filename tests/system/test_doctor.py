@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.support.in_machine import show
 from tests.support.machine import Machine
 
 SILENT = """
@@ -124,3 +125,63 @@ def test_what_a_failure_cancelled_comes_back_as_it_is_said(both_sites: Machine) 
     assert "there are several sites (default, shop): name one: --site SITE" in refused.stderr
     refused = both_sites.run("linod-run", "checkdata", check=False)
     assert "name one: --site SITE" in refused.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("break_it", "what", "remedy"),
+    [
+        (
+            "rm -f /var/log/linod/shop/lino.log && mkfifo -m 666 /var/log/linod/shop/lino.log",
+            "/var/log/linod/shop/lino.log is no plain file, and is not written",
+            "rm /var/log/linod/shop/lino.log",
+        ),
+        (
+            "chown root /var/log/linod/shop/lino.log",
+            "/var/log/linod/shop/lino.log does not belong to shop",
+            "chown shop /var/log/linod/shop/lino.log",
+        ),
+        (
+            "printf 'A=1\\nexport B=2\\n' > /etc/shop.env && echo 'environment_file = \"/etc/shop.env\"' >> "
+            "/etc/linod/shop.toml && linod-generate-units && systemctl daemon-reload && sleep 2",
+            "line 2 of /etc/shop.env is dropped: export B",
+            "write NAME=value, without `export`",
+        ),
+        (
+            "install -d -o shop /home/shop",
+            "jobs cannot write /home/shop (HOME)",
+            "add it to `writable` in /etc/linod/shop.toml, or set HOME in its environment_file",
+        ),
+    ],
+)
+def test_what_hinders_jobs_alone_is_told(shop: Machine, break_it: str, what: str, remedy: str) -> None:
+    assert wrong(shop, "shop") == {}
+    shop.sh(break_it)
+    job = shop.run("systemctl", "start", "linod-shop-does_nothing.service")
+    assert job.returncode == 0, "no job hangs or fails for it"
+    shop.poll(lambda: wrong(shop, "shop") == {what: remedy}, 30, f"only that: {wrong(shop, 'shop')}")
+
+
+EAST = """
+from linod_systemd.models import JobRule
+JobRule.objects.filter(name="does_nothing").update(every_unit="daily", start_time="09:00", timezone="US/Eastern")
+"""
+
+
+@pytest.mark.long
+def test_a_time_zone_that_goes_away_is_told_by_name(shop: Machine) -> None:
+    """What `apt remove tzdata-legacy` does, or the upgrade to Debian 13; python has the zone all the same."""
+    timer, zones = "linod-shop-does_nothing.timer", "/usr/share/zoneinfo"
+    shop.sh(f"mkdir -p {zones}/US && cp {zones}/America/New_York {zones}/US/Eastern")
+    shop.run("linod", "--site", "shop", "manage", "shell", "-v0", "-c", EAST)
+    shop.poll(lambda: show(shop, timer, "ActiveState") == "active", 60, "its timer")
+    assert wrong(shop, "shop") == {}
+    shop.sh(f"rm -r {zones}/US")
+    done = shop.run("linod-generate-units", "--site", "shop", check=False)
+    told = "systemd has no time zone US/Eastern on this host: use America/New_York"
+    assert done.returncode == 2 and "'does_nothing'" in done.stderr and told in done.stderr
+    shop.sh("systemctl daemon-reload")
+    said = shop.run("linod", "--site", "shop", "status", check=False)
+    assert said.returncode == 1 and told in said.stderr
+    assert any(told in what for what in wrong(shop, "shop"))
+    assert show(shop, "linod-shop-ticks.timer", "ActiveState") == "active", "the others go on"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.in_machine import active_timers, failed_units, jobs, rules
+from tests.support.in_machine import active_timers, ensure_package, failed_units, jobs, rules
 from tests.support.machine import CHECKOUT, SOURCE, SUITES, Machine, Workshop, debian
 
 OURS = f"find / -xdev -path {SOURCE} -prune -o -name '*linod*' -print | sort"
@@ -195,3 +195,35 @@ def test_not_root_is_told(machine: Machine) -> None:
     done = machine.run("sh", "-c", f"cd {SOURCE} && ./install.sh", user="linod", check=False)
     assert done.returncode == 1
     assert "this needs root: run it as sudo ./install.sh" in done.stderr
+
+
+@pytest.mark.long
+def test_an_environment_whose_python_was_replaced_says_so(machine: Machine) -> None:
+    """As after an upgrade from Debian 12 to 13: the packages lie under the python from before."""
+    machine.sh("mv /opt/linod/lib/python3.* /opt/linod/lib/python2.7")
+    for command in ("linod", "linod doctor", "linod-run checkdata", "linod-generate-units"):
+        done = machine.run(*command.split(), check=False)
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 1 and "./install.sh" in line and "no job begins" in line
+    machine.run("systemctl", "start", "linod-checkdata.service", check=False)
+    machine.sh(f"cd {SOURCE} && ./install.sh", timeout=580)
+    machine.poll(lambda: jobs(machine, "checkdata"), 60, "the row of the start that never began")
+    assert jobs(machine, "checkdata")[-1]["reason"].startswith("it did not begin: ")
+
+
+@pytest.mark.long
+def test_needrestart_leaves_jobs_alone(machine: Machine) -> None:
+    ensure_package(machine, "needrestart")
+    asked = (
+        "our %nrconf; $nrconf{override_rc} = {}; do '/etc/needrestart/conf.d/linod.conf' or die $@; "
+        "for my $unit (@ARGV) { my $kept = 1; "
+        "for (keys %{$nrconf{override_rc}}) { $kept = $nrconf{override_rc}{$_} if $unit =~ /$_/ } "
+        'print "$kept\\n" }'
+    )
+    units = (
+        "linod-checkdata.service",
+        "linod-shop-x.service",
+        "linod-supervisor@default.service",
+        "ssh.service",
+    )
+    assert machine.run("perl", "-e", asked, *units).stdout.split() == ["0", "0", "1", "1"]

@@ -136,6 +136,13 @@ def test_a_database_that_only_reads_is_not_well(monkeypatch: pytest.MonkeyPatch)
         (postgresql("42P01", ProgrammingError), "is not migrated"),
         (postgresql("25006", InternalError), "cannot be written, only read"),
         (postgresql("53100"), "is full"),
+        (
+            wrapped(
+                OperationalError,
+                psycopg.errors.ProtocolViolation("transaction blocks not allowed in statement pooling mode"),
+            ),
+            "is in statement mode",
+        ),
         (postgresql("23502", IntegrityError), "refuses a row"),
         (OperationalError("connection failed: No such file\n\tIs the server running?"), "is away"),
     ],
