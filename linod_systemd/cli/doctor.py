@@ -6,22 +6,20 @@ What only a site can say is asked of it as its user (site_processes/site_process
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
-import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from linod_systemd.cli import output, update_sites
+from linod_systemd.cli import job_needs, output, update_sites
+from linod_systemd.cli.finding import Finding, may_see, unseen
 from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.common.unit_names import TARGET
 from linod_systemd.errors import LinodError
 from linod_systemd.site_processes import site_process
 from linod_systemd.site_processes.site_process import Answer
-from linod_systemd.sites import config, environment_file, folders, programs, site_user
+from linod_systemd.sites import config, programs, site_user
 from linod_systemd.sites.config import Site
 from linod_systemd.systemd import systemctl, unit_health
 from linod_systemd.systemd.dbus import Bus, BusError
@@ -31,26 +29,6 @@ MOST_SAID = 100  # lines of a site
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
 TIME_UNITS = ("systemd-timesyncd.service", "chrony.service", "ntpsec.service")
 NO_MANAGER = ("", "offline")  # is-system-running(systemctl(1)): no manager answers
-
-
-@dataclass(frozen=True)
-class Finding:
-    """``site`` is empty for the host; ``remedy`` where it is not well.
-
-    Not ``is_seen``: this user may not look.
-    """
-
-    site: str
-    what: str
-    is_well: bool
-    remedy: str = ""
-    is_seen: bool = True
-
-    @property
-    def mark(self) -> str:
-        if not self.is_seen:
-            return "unseen"
-        return "ok    " if self.is_well else "WRONG "
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -87,11 +65,6 @@ def _all(name: str | None) -> Iterator[Finding]:
                 yield from check(site)
         except LinodError as error:
             yield Finding(one, error.message, False, error.remedy)
-
-
-def _may_see(site: Site) -> bool:
-    """Whether this user may ask the site: root may, as its user, and its user, and a user whose own it is."""
-    return os.geteuid() == 0 or not site.configured or config.user_name() == site.user
 
 
 def _own_site(name: str | None) -> Site | None:
@@ -151,47 +124,6 @@ def _mounts() -> Iterator[Finding]:
     yield _well("", what, done.code == 0, remedy)
 
 
-def _sandbox(site: Site) -> Iterator[Finding]:
-    if site.sandbox == "none":
-        yield Finding(site.name, 'its jobs have no sandbox of mounts (sandbox = "none" in SITE.toml)', True)
-
-
-def _log(site: Site) -> Iterator[Finding]:
-    """Whether lino.log can be written: a plain file of the site's user."""
-    try:
-        status = site.log_file.lstat()
-        owner = site_user.account_of(site).pw_uid
-    except FileNotFoundError:
-        return  # the first record makes it
-    except OSError:
-        return  # of its folder it is told
-    path = shlex.quote(str(site.log_file))
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
-        yield Finding(site.name, f"{site.log_file} is no plain file, and is not written", False, f"rm {path}")
-    elif stat.S_ISREG(status.st_mode) and status.st_uid != owner:
-        remedy = f"chown {site.user} {path}"
-        yield Finding(site.name, f"{site.log_file} does not belong to {site.user}", False, remedy)
-
-
-def _needs(site: Site) -> Iterator[Finding]:
-    """Whether jobs can write the folders that its settings name; the site says which these are."""
-    if not _may_see(site) or not site.configured:
-        return
-    answer = site_process.ask_as(site, [site.python, "-m", "linod_systemd.cli.site_facts", site.directory])
-    try:
-        told = json.loads(answer.stdout)["needs"] if answer.code == 0 else {}
-        needs = {str(name): str(folder) for name, folder in dict(told).items()}
-    except (ValueError, KeyError, TypeError):
-        return  # it does not load, or speaks another version's words; both are told elsewhere
-    places = (str(site.state_directory), str(site.log_directory), "/tmp", "/var/tmp", *site.writable)  # noqa: S108
-    for name, folder in sorted(needs.items())[:MOST_SAID]:
-        if site.sandbox != "none" and not any(Path(folder).is_relative_to(place) for place in places):
-            where = config.site_file(site.name)
-            other = ", or set HOME in its environment_file" if name == "HOME" else ""
-            what = visible_line(f"jobs cannot write {folder} ({name})")
-            yield Finding(site.name, f"{what:.500}", False, f"add it to `writable` in {where}{other}")
-
-
 def _clock_remedy() -> str:
     """timedatectl(1) needs a service that sets the clock, which a minimal Debian has not."""
     units = systemctl.systemctl("list-unit-files", "--no-legend", *TIME_UNITS, check=False)
@@ -212,7 +144,7 @@ def _user(site: Site) -> Iterator[Finding]:
         try:
             owner = folder.stat().st_uid
         except PermissionError:
-            yield _unseen(site, f"whether {folder} is well")
+            yield unseen(site, f"whether {folder} is well")
         except (FileNotFoundError, NotADirectoryError):
             remedy = config.make_folder_remedy(site, folder)
             yield Finding(site.name, f"the folder {folder} is not there", False, remedy)
@@ -221,35 +153,9 @@ def _user(site: Site) -> Iterator[Finding]:
             yield _well(site.name, f"{folder} belongs to {site.user}", owner == account.pw_uid, remedy)
 
 
-def _writable(site: Site) -> Iterator[Finding]:
-    for folder in site.writable:
-        if folders.holds_code(site, folder):
-            again = f"sudo linod install-site {site.name}"
-            remedy = f"take it out of `writable` in {config.site_file(site.name)}; then: {again}"
-            yield Finding(site.name, f"its jobs can write {folder}, which holds its code", False, remedy)
-
-
-def _environment(site: Site) -> Iterator[Finding]:
-    """Which lines of its environment_file mean nothing to systemd, nor to us."""
-    if not site.environment_file or not _may_see(site):
-        return
-    try:
-        found = environment_file.read(site.environment_file)
-    except LinodError as error:
-        yield Finding(site.name, error.message, False, error.remedy)
-        return
-    for line, beginning in found.dropped:
-        what = f"line {line} of {site.environment_file} is dropped: {visible_line(beginning):.40}"
-        yield Finding(site.name, what, False, "write NAME=value, without `export`")
-
-
-def _unseen(site: Site, what: str) -> Finding:
-    return Finding(site.name, what, True, f"sudo linod doctor {site.name}", is_seen=False)
-
-
 def _python(site: Site) -> Iterator[Finding]:
-    if not _may_see(site):
-        yield _unseen(site, "its linod-systemd, its database, its rules")
+    if not may_see(site):
+        yield unseen(site, "its linod-systemd, its database, its rules")
         return
     if not os.access(site.python, os.X_OK):
         remedy = f"correct `python` in {config.site_file(site.name)}"
@@ -267,7 +173,7 @@ def _linod(site: Site, *words: str) -> Answer:
 
 
 def _database(site: Site) -> Iterator[Finding]:
-    if not _may_see(site):
+    if not may_see(site):
         return
     done = _linod(site, "manage", "migrate", "--check", "-v0")
     if done.code and "linod: " in done.stderr:
@@ -282,12 +188,12 @@ def _database(site: Site) -> Iterator[Finding]:
 def _health(site: Site) -> Iterator[Finding]:
     """Whether the unit files are as generated; then what systemd makes of them, by the one judgement of that;
     then what the site says of its rules."""
-    if systemctl.is_running() and _may_see(site):
+    if systemctl.is_running() and may_see(site):
         yield _generated(site)
     troubles = unit_health.of_site(site)
     if systemctl.is_running():
         yield from _units(site, troubles)
-    if _may_see(site):
+    if may_see(site):
         yield from _rules(site, [trouble.what for trouble in troubles])
 
 
@@ -336,11 +242,11 @@ def _rules(site: Site, known: Sequence[str]) -> Iterator[Finding]:
 
 SITE_CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     _user,
-    _writable,
-    _environment,
-    _sandbox,
-    _log,
-    _needs,
+    job_needs.writable,
+    job_needs.environment,
+    job_needs.sandbox,
+    job_needs.log,
+    job_needs.needs,
     _python,
     _database,
     _health,

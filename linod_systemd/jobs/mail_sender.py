@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from linod_systemd import app_settings
+from linod_systemd.common import files
 from linod_systemd.common.text import visible_line
 from linod_systemd.jobs import outbox
 from linod_systemd.jobs.outbox import Mail
@@ -37,9 +38,17 @@ def send(site: config.Site, *, only_due: bool) -> str:
 
     :param only_due: whether those stay for which others of their cause may still come.
     """
-    waiting = outbox.waiting(site)
-    if not waiting or (only_due and (outbox.due(site) or 0.0) > time.time()):
+    due = outbox.due(site)
+    if due is None or (only_due and due > time.time()):
         return ""
+    try:
+        with files.held(site.outbox_directory / "lock", 0.0):
+            return _send(outbox.waiting(site))
+    except TimeoutError:
+        return ""  # another process is sending them
+
+
+def _send(waiting: Sequence[Path]) -> str:
     read = [(path, found) for path in waiting if (found := _read(path)) is not None]
     error = ""
     for paths, one in _gathered(read):

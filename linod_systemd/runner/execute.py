@@ -201,7 +201,10 @@ def _look_back(site: config.Site, start: Start, until: datetime) -> None:
     if not skipped.has_gap(rule, until):
         return
     if start.by.by_systemd:
-        unrecorded_starts.account_for(site, until)
+        try:
+            unrecorded_starts.account_for(site, until)
+        except OSError as error:  # up to when is not kept; the supervisor's next check accounts for them anew
+            logger.error("%s: %s cannot be written: %s", rule.name, site.accounted_marker, error)
     skipped.note(rule, until)
 
 

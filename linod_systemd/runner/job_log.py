@@ -112,6 +112,7 @@ def attached(site: config.Site, job: Job, level: int, *, to_stderr: bool) -> Ite
     log = JobLog(captured, further, level)
     ours, root = logging.getLogger(OURS), logging.getLogger()
     before = [(one, one.level, list(one.handlers), one.propagate) for one in (ours, root)]
+    disabled = root.manager.disable
     try:
         with _alone(site.log_file):
             log.attach()
@@ -122,6 +123,7 @@ def attached(site: config.Site, job: Job, level: int, *, to_stderr: bool) -> Ite
         for name in ("addHandler", "removeHandler"):
             vars(root).pop(name, None)
         log.detach()
+        logging.disable(disabled)
         for logger, was_level, handlers, propagate in before:
             logger.setLevel(was_level)
             logger.handlers[:], logger.propagate = handlers, propagate

@@ -164,7 +164,8 @@ def test_what_hinders_jobs_alone_is_told(shop: Machine, break_it: str, what: str
 
 EAST = """
 from linod_systemd.models import JobRule
-JobRule.objects.filter(name="does_nothing").update(every_unit="daily", start_time="09:00", timezone="US/Eastern")
+east = {"every_unit": "daily", "start_time": "09:00", "timezone": "US/Eastern"}
+JobRule.objects.filter(name="does_nothing").update(**east)
 """
 
 
