@@ -148,9 +148,9 @@ def test_what_a_failure_cancelled_comes_back_as_it_is_said(both_sites: Machine) 
             "write NAME=value, without `export`",
         ),
         (
-            "install -d -o shop /home/shop",
-            "jobs cannot write /home/shop (HOME)",
-            "add it to `writable` in /etc/linod/shop.toml, or set HOME in its environment_file",
+            "install -d -o shop /srv/media && echo 'MEDIA_ROOT = \"/srv/media\"' >> /srv/shop/shop/settings.py",
+            "jobs cannot write /srv/media (MEDIA_ROOT)",
+            "add it to `writable` in /etc/linod/shop.toml",
         ),
     ],
 )
@@ -160,6 +160,13 @@ def test_what_hinders_jobs_alone_is_told(shop: Machine, break_it: str, what: str
     job = shop.run("systemctl", "start", "linod-shop-does_nothing.service")
     assert job.returncode == 0, "no job hangs or fails for it"
     shop.poll(lambda: wrong(shop, "shop") == {what: remedy}, 30, f"only that: {wrong(shop, 'shop')}")
+
+
+@pytest.mark.long
+def test_a_home_that_jobs_cannot_write_is_named(shop: Machine) -> None:
+    shop.sh("install -d -o shop /home/shop")
+    said = shop.run("linod", "doctor", "shop", check=False).stdout
+    assert "ok      shop: jobs cannot write /home/shop (HOME)" in said
 
 
 EAST = """

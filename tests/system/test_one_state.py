@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.support.in_machine import add_to_settings, ended_job, show
 from tests.support.machine import Machine
 
@@ -81,6 +83,7 @@ def every_second(machine: Machine) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_hundred_facts_are_the_same_in_each_way(shop: Machine) -> None:
     add_to_settings(shop, SETTINGS)
     shop.sh("linod-generate-units && systemctl daemon-reload && systemctl restart linod-supervisor@shop")

@@ -65,6 +65,7 @@ def test_one_mail_for_a_failure_and_one_for_the_recovery(shop: Machine, server: 
     assert {str(mail["To"]) for mail in server.mails} == {"admin@example.org"}
 
 
+@pytest.mark.long
 def test_a_mail_server_that_never_answers_holds_nothing_up(shop: Machine) -> None:
     """The units end at once, the rule runs again, the supervisor checks; the mails wait."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
