@@ -148,7 +148,7 @@ def test_what_a_failure_cancelled_comes_back_as_it_is_said(both_sites: Machine) 
             "write NAME=value, without `export`",
         ),
         (
-            "install -d -o shop /srv/media && echo 'MEDIA_ROOT = \"/srv/media\"' >> /srv/shop/shop/settings.py",
+            "install -d -o shop /srv/media; echo 'MEDIA_ROOT = \"/srv/media\"' >> /srv/shop/shop/settings.py",
             "jobs cannot write /srv/media (MEDIA_ROOT)",
             "add it to `writable` in /etc/linod/shop.toml",
         ),
