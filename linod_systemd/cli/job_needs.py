@@ -78,13 +78,9 @@ def needs(site: Site) -> Iterator[Finding]:
     places = (str(site.state_directory), str(site.log_directory), "/tmp", "/var/tmp", *site.writable)  # noqa: S108
     for name, folder in sorted(needs.items())[:MOST_NEEDS]:
         if site.sandbox != "none" and not any(Path(folder).is_relative_to(place) for place in places):
-            what, remedy = (
-                f"jobs cannot write {folder} ({name})",
-                f"add it to `writable` in {config.site_file(site.name)}",
-            )
+            what = f"{visible_line(f'jobs cannot write {folder} ({name})'):.500}"
             if name == "HOME":  # few programs need one, and it may hold code
-                yield Finding(
-                    site.name, visible_line(f"{what}; where a program needs it, see docs/django.md"), True
-                )
+                yield Finding(site.name, f"{what}; where a program needs it: docs/django.md", True)
             else:
-                yield Finding(site.name, f"{visible_line(what):.500}", False, remedy)
+                remedy = f"add it to `writable` in {config.site_file(site.name)}"
+                yield Finding(site.name, what, False, remedy)

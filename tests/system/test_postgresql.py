@@ -151,11 +151,11 @@ def test_a_server_that_only_reads_is_nobodys_fault(shop: Machine) -> None:
     end_all = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop' AND usename = 'shop'"
     )
-    psql(shop, f"{only_reads}on; {end_all}")
+    psql(shop, f"{only_reads}on; {end_all}", "postgres")
     for rule in ("writes_a_row", "counts_rules"):
         shop.sh(f"systemctl start linod-shop-{rule}.service", check=False)
     assert waiting_records(shop)
-    psql(shop, f"{only_reads}off; {end_all}")
+    psql(shop, f"{only_reads}off; {end_all}", "postgres")
     shop.poll(lambda: waiting_records(shop) == [], 60, "the supervisor's check to write them")
     failed = become(shop, "writes_a_row", "failed")
     assert failed["reason"].startswith("the database is away: ") and "read-only" in failed["reason"]
@@ -165,7 +165,8 @@ def test_a_server_that_only_reads_is_nobodys_fault(shop: Machine) -> None:
 
 def test_a_column_that_is_newer_than_the_code_loses_no_run(shop: Machine) -> None:
     stop_timers(shop, "shop")
-    psql(shop, "ALTER TABLE linod_systemd_job ADD COLUMN newer varchar(10) NOT NULL")
+    psql(shop, "ALTER TABLE linod_systemd_job ADD COLUMN newer text NOT NULL DEFAULT ''")
+    psql(shop, "ALTER TABLE linod_systemd_job ALTER COLUMN newer DROP DEFAULT")
     shop.sh("systemctl start linod-shop-does_nothing.service")
     assert "refuses a row" in shop.sh("journalctl --no-pager -o cat -u linod-shop-does_nothing.service")
     assert len(waiting_records(shop)) == 1
