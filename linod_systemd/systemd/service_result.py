@@ -15,6 +15,8 @@ from linod_systemd.systemd import journal_client, systemctl
 
 LAST_LINE_SECONDS = 2.0  # for PID 1's own last line to reach the journal
 LAST_LINES = ("Failed with result", "Deactivated successfully")
+CLEAN_CODES = ("0", "75")  # 75 by SuccessExitStatus= of the unit
+CLEAN_SIGNALS = ("HUP", "INT", "TERM", "PIPE")  # SuccessExitStatus= in systemd.service(5)
 EXIT_CODES = {"1": "exited", "2": "killed", "3": "dumped"}  # CLD_* of waitid(2)
 
 
@@ -43,7 +45,9 @@ class ServiceResult:
     def from_properties(cls, shown: Mapping[str, str]) -> ServiceResult:
         """Read the properties of a unit that has ended, as ``systemctl show`` prints them."""
         code = EXIT_CODES.get(shown["ExecMainCode"], "")
-        return cls(shown["InvocationID"], shown["Result"], code, _named(code, shown["ExecMainStatus"]))
+        status = _named(code, shown["ExecMainStatus"])
+        result = shown["Result"] if shown["Result"] != "success" else _before_a_reset(code, status)
+        return cls(shown["InvocationID"], result, code, status)
 
     @classmethod
     def from_journal(cls, site: config.Site, invocation_id: str) -> ServiceResult | None:
@@ -89,6 +93,15 @@ def last_known(site: config.Site, rule: str, invocation_id: str) -> ServiceResul
             return StillRunning()
         return ServiceResult.from_properties(shown)
     return ServiceResult.from_journal(site, invocation_id)
+
+
+def _before_a_reset(code: str, status: str) -> str:
+    """Return the result that ``systemctl reset-failed`` has made a success: it leaves how the process ended."""
+    if code == "exited" and status not in CLEAN_CODES:
+        return "exit-code"
+    if code == "killed" and status not in CLEAN_SIGNALS:
+        return "signal"
+    return "core-dump" if code == "dumped" else "success"
 
 
 def _named(code: str, status: str) -> str:

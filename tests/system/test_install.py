@@ -215,7 +215,7 @@ def test_an_environment_whose_python_was_replaced_says_so(machine: Machine) -> N
 def test_needrestart_leaves_jobs_alone(machine: Machine) -> None:
     ensure_package(machine, "needrestart")
     asked = (
-        "our %nrconf; $nrconf{override_rc} = {}; do '/etc/needrestart/conf.d/linod.conf' or die $@; "
+        "our %nrconf; $nrconf{override_rc} = {}; do '/etc/needrestart/conf.d/linod.conf'; die $@ if $@; "
         "for my $unit (@ARGV) { my $kept = 1; "
         "for (keys %{$nrconf{override_rc}}) { $kept = $nrconf{override_rc}{$_} if $unit =~ /$_/ } "
         'print "$kept\\n" }'

@@ -40,3 +40,19 @@ def test_the_properties_of_a_unit(code: str, status: str, expected: tuple[str, s
     shown = {"InvocationID": "b" * 32, "Result": "signal", "ExecMainCode": code, "ExecMainStatus": status}
     found = ServiceResult.from_properties(shown)
     assert (found.invocation_id, found.exit_code, found.exit_status) == ("b" * 32, *expected)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "result"),
+    [
+        ("1", "217", "exit-code"),
+        ("2", "9", "signal"),
+        ("3", "11", "core-dump"),
+        ("1", "0", "success"),
+        ("1", "75", "success"),
+    ],
+)
+def test_a_failure_that_was_reset_is_still_one(code: str, status: str, result: str) -> None:
+    """`systemctl reset-failed` sets Result= alone."""
+    shown = {"InvocationID": "a", "Result": "success", "ExecMainCode": code, "ExecMainStatus": status}
+    assert ServiceResult.from_properties(shown).result == result
