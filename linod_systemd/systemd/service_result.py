@@ -96,7 +96,7 @@ def last_known(site: config.Site, rule: str, invocation_id: str) -> ServiceResul
 
 
 def _before_a_reset(code: str, status: str) -> str:
-    """Return the result that ``systemctl reset-failed`` has made a success: it leaves how the process ended."""
+    """Return the result that ``systemctl reset-failed`` made a success; it leaves how the process ended."""
     if code == "exited" and status not in CLEAN_CODES:
         return "exit-code"
     if code == "killed" and status not in CLEAN_SIGNALS:

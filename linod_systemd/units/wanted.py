@@ -13,7 +13,7 @@ from linod_systemd.sites.config import Site
 from linod_systemd.units import render
 from linod_systemd.units.compute_timers import Computed
 
-UNIT = re.compile(r"(linod-[A-Za-z0-9:_.\\-]+)\.(?:timer|service)")
+UNIT = re.compile(r"linod-[A-Za-z0-9:_.\\-]+\.(?:timer|service)")
 
 
 @dataclass
@@ -43,8 +43,7 @@ class SiteUnits:
 
     def drop_blamed(self, complaint: str) -> bool:
         """Leave out the rule whose unit a line of systemd-analyze names first; whether there is one."""
-        found = UNIT.search(complaint)
-        timer = f"{found[1]}.timer" if found else ""
+        timer = f"{unit_named(complaint).rpartition('.')[0]}.timer"
         for rule in self.of_rules:
             if unit_names.timer(self.site.unit_prefix, rule.name) == timer:
                 del self.of_rules[rule]
@@ -52,6 +51,12 @@ class SiteUnits:
                 self.refused.append(RefusedRule(said, "correct the rule"))
                 return True
         return False
+
+
+def unit_named(complaint: str) -> str:
+    """Return the unit of a rule that a line of systemd-analyze names first; empty: it names none."""
+    found = UNIT.search(complaint)
+    return found[0] if found else ""
 
 
 def of_site(
