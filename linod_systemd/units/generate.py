@@ -224,13 +224,14 @@ def _drop_what_systemd_refuses(run: Generation, units: SiteUnits, installed: pla
     """
     place = units.site.name, run.directory
     is_verified = verified.holds(*place)
-    while todo := _to_verify(units, installed, is_verified=is_verified):
-        complaints = analyze.verify(todo, run.directory, per_user=run.per_user)
+    while True:
+        todo = plan.compute(units.files, installed, [units.site.name])
+        to_verify = todo.write if is_verified else units.files  # all of them: also those that stay
+        complaints = analyze.verify(to_verify, run.directory, per_user=run.per_user) if to_verify else []
         if complaints is None:
             _complain("not verified, systemd-analyze is not installed")
         # It looks at the installed units, too; some of these go, such as that of a rule which is refused now.
-        removed = plan.compute(units.files, installed, [units.site.name]).remove
-        complaints = [one for one in complaints or () if wanted.unit_named(one) not in removed]
+        complaints = [one for one in complaints or () if wanted.unit_named(one) not in todo.remove]
         if not complaints:
             if run.writes and not is_verified:
                 verified.note(*place)
@@ -240,11 +241,6 @@ def _drop_what_systemd_refuses(run: Generation, units: SiteUnits, installed: pla
                 f"site {units.site.name}: systemd-analyze verify says: {complaints[0]:.500}",
                 "nothing of this site was written: correct SITE.toml or its rules",
             )
-
-
-def _to_verify(units: SiteUnits, installed: plan.Installed, *, is_verified: bool) -> dict[str, str]:
-    """Return the units that are to be written; where all are to be verified, also those that stay."""
-    return plan.compute(units.files, installed, [units.site.name]).write if is_verified else dict(units.files)
 
 
 def _put(run: Generation, units: SiteUnits, installed: plan.Installed) -> None:
