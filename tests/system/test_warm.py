@@ -327,11 +327,13 @@ THREADS = {
 import threading, time
 threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()
 """,
-    # As the idle worker of a library of C.
+    # As the idle worker of a library of C. It takes no signal: pause(2) ends with the first that is handled.
     "native": """
-import ctypes
+import ctypes, signal
 libc = ctypes.CDLL(None)
+before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 libc.pthread_create(ctypes.byref(ctypes.c_ulong()), None, ctypes.cast(libc.pause, ctypes.c_void_p), None)
+signal.pthread_sigmask(signal.SIG_SETMASK, before)
 """,
 }
 
