@@ -274,6 +274,8 @@ before_it_began() {
 put_in_place() {
     install_wheels "$1"
     configure
+    # Before a supervisor of the new version starts; the version from before can do with them, too.
+    if [ -d $BEFORE ]; then linod update-sites --tables || say "the above tables are to be made by hand"; fi
     # Where it refuses a rule, it says so and has written the others.
     linod-generate-units || say "linod-generate-units reported the above; the other rules go on"
     start_all

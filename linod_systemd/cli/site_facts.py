@@ -1,7 +1,8 @@
 """Collect the facts of a site for its SITE.toml: ``python -m linod_systemd.cli.site_facts DIRECTORY``.
 
 It runs as the site's user, prints one JSON object on stdout, and sends to stderr whatever the site prints as
-it loads. With ``--migrate`` it makes the tables of the database, and answers nothing.
+it loads. With ``--migrate`` it makes the tables of the database, with ``--migrate-ours`` those of
+linod_systemd, and answers nothing.
 """
 
 from __future__ import annotations
@@ -109,6 +110,13 @@ def main(directory: str, *words: str) -> None:
         from django.core.management import call_command
 
         call_command("migrate")
+        return
+    if words == ("--migrate-ours",):
+        from django.core.management import call_command
+
+        from linod_systemd.store import database
+
+        call_command("migrate", "linod_systemd", database=database.alias(), interactive=False, verbosity=0)
         return
     with os.fdopen(answer, "w", encoding="utf-8") as file:
         json.dump(surroundings(), file)

@@ -77,6 +77,8 @@ def of(site: Site) -> SiteVersion:
 def update_sites(options: argparse.Namespace) -> int:
     """Say which sites have another version, and bring them root's; 1 where one is left behind.
 
+    With ``--tables`` only the tables of linod_systemd are made anew, of the sites that have root's version.
+
     :raises ConfigurationError: without root.
     """
     if os.geteuid() != 0:
@@ -92,8 +94,11 @@ def update_sites(options: argparse.Namespace) -> int:
             print(f"linod: {visible_line(f'{site.name}: {error}')}", file=sys.stderr)
             left += 1
             continue
-        if not found.is_current and not _update(found, options):
-            left += 1
+        if options.tables:
+            is_well = not found.is_current or _make_tables(site)
+        else:
+            is_well = found.is_current or _update(found, options)
+        left += not is_well
     return int(left > 0)
 
 
@@ -110,6 +115,20 @@ def _update(found: SiteVersion, options: argparse.Namespace) -> bool:
         print(f"linod: {site.name}: pip ended with {code}; to try again: {found.remedy}", file=sys.stderr)
         return False
     say(f"{site.name}: its linod-systemd is {of(site).its} now")
+    if not _make_tables(site):
+        return False
     if systemctl.is_running():
         systemctl.systemctl("try-restart", unit_names.supervisor(site.name), check=False)
     return True
+
+
+def _make_tables(site: Site) -> bool:
+    """Have the site bring the tables of linod_systemd to this version; whether it did."""
+    command = [site.python, "-m", "linod_systemd.cli.site_facts", site.directory, "--migrate-ours"]
+    if site_process.relay(site, command, site_process.LONG) == 0:
+        return True
+    remedy = config.command(site.name, "manage", "migrate")
+    print(
+        f"linod: {site.name}: the tables of linod_systemd could not be made; try: {remedy}", file=sys.stderr
+    )
+    return False

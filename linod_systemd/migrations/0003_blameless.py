@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
             model_name="job",
             name="blameless",
             field=models.BooleanField(
+                db_default=False,
                 default=False,
                 editable=False,
                 help_text="It ended badly, and its procedure could not help that.",
@@ -20,6 +21,7 @@ class Migration(migrations.Migration):
             model_name="job",
             name="owed",
             field=models.BooleanField(
+                db_default=False,
                 default=False,
                 editable=False,
                 help_text="Its slot is tried again, until the next one is due.",

@@ -142,11 +142,18 @@ class Job(models.Model):
     told = models.CharField(
         max_length=40, blank=True, default="", editable=False, help_text="What people were told of this end."
     )
+    # db_default: while an upgrade goes on, or is put back, code that does not know a column writes rows, too.
     blameless = models.BooleanField(
-        default=False, editable=False, help_text="It ended badly, and its procedure could not help that."
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="It ended badly, and its procedure could not help that.",
     )
     owed = models.BooleanField(
-        default=False, editable=False, help_text="Its slot is tried again, until the next one is due."
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Its slot is tried again, until the next one is due.",
     )
     warm = models.BooleanField(default=False, help_text="Forked from a process that had the site loaded.")
     cpu_seconds = models.FloatField("CPU seconds", null=True, blank=True)

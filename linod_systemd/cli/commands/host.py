@@ -57,6 +57,8 @@ class UpdateSitesCommand(OfHostCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--yes", action="store_true", help="without asking")
+        tables = "only bring the tables up to date, of the sites that have root's version"
+        parser.add_argument("--tables", action="store_true", help=tables)
 
     def run(self, call: Call) -> int:
         from linod_systemd.cli import update_sites
