@@ -23,7 +23,6 @@ def surroundings() -> dict[str, Any]:
     """
     from django.apps import apps
     from django.conf import settings
-    from django.db import connections
 
     from linod_systemd.store import database, rule_store
 
@@ -42,13 +41,11 @@ def surroundings() -> dict[str, Any]:
     code = [os.getcwd(), *_code()]
     writable = [Path(settings.MEDIA_ROOT)] if settings.MEDIA_ROOT else []
     beside = []
-    for alias, options in settings.DATABASES.items():
-        name = str(options["NAME"])
-        if connections[alias].vendor == "sqlite" and name.startswith("/"):
-            if _holds(Path(name).resolve().parent, code):
-                beside.append(name)
-            else:
-                writable.append(Path(name).resolve().parent)
+    for _, name in _sqlite_files():
+        if _holds(Path(name).resolve().parent, code):
+            beside.append(name)
+        else:
+            writable.append(Path(name).resolve().parent)
     lino = getattr(settings, "SITE", None)
     log = Path(lino.site_dir) / "log" if lino is not None else None
     return {
@@ -60,18 +57,24 @@ def surroundings() -> dict[str, Any]:
     }
 
 
+def _sqlite_files() -> Iterator[tuple[str, str]]:
+    """The SQLite databases that are files, by their names in DATABASES."""
+    from django.conf import settings
+    from django.db import connections
+
+    for alias, options in settings.DATABASES.items():
+        if connections[alias].vendor == "sqlite" and str(options["NAME"]).startswith("/"):
+            yield alias, str(options["NAME"])
+
+
 def _needs() -> Iterator[tuple[str, str]]:
     """The folders that it writes into, by what names them: those that exist and its user may write."""
     import logging
 
     from django.conf import settings
-    from django.db import connections
 
     named = {"HOME": os.environ.get("HOME", ""), "MEDIA_ROOT": str(settings.MEDIA_ROOT)}
-    for alias, options in settings.DATABASES.items():
-        name = str(options["NAME"])
-        if connections[alias].vendor == "sqlite" and name.startswith("/"):
-            named[f"DATABASES[{alias!r}]"] = str(Path(name).resolve().parent)
+    named |= {f"DATABASES[{alias!r}]": str(Path(name).resolve().parent) for alias, name in _sqlite_files()}
     for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
         for handler in getattr(logger, "handlers", ()):
             if isinstance(handler, logging.FileHandler):

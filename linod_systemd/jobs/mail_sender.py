@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -16,6 +13,7 @@ from django.core.mail import EmailMessage
 from linod_systemd import app_settings
 from linod_systemd.common import files
 from linod_systemd.common.text import visible_line
+from linod_systemd.common.time_limit import time_limit
 from linod_systemd.jobs import outbox
 from linod_systemd.jobs.outbox import Mail
 from linod_systemd.sites import config
@@ -106,25 +104,9 @@ def _sent(one: Mail) -> str:
     """Send one mail; the error, or nothing. A backend may raise whatever it likes."""
     subject = f"{settings.EMAIL_SUBJECT_PREFIX}{visible_line(one.subject)}"
     try:
-        with _time_limit():
+        with time_limit(SECONDS, TimeoutError(f"no answer within {SECONDS:g} s")):
             EmailMessage(subject, one.text, settings.SERVER_EMAIL, addresses()).send()
     except Exception as error:
         logger.error("the mail “%s” was not sent: %s: %s", subject, type(error).__name__, error)
         return f"a mail was not sent: {type(error).__name__}: {error}"
     return ""
-
-
-@contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
-    """:raises TimeoutError: in the body, once it has taken too long."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"no answer within {SECONDS:g} s")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,12 +59,11 @@ def read(path: Path) -> Mail:
 
 def due(site: config.Site) -> float | None:
     """Return when the first of them is to be sent (seconds since the epoch); None: none waits."""
-    try:
-        names = [name for name in os.listdir(site.outbox_directory) if name.endswith(".json")]
-    except FileNotFoundError:
+    found = waiting(site)
+    if not found:
         return None
-    at = min(names, default="").partition("-")[0]
-    return int(at) / 1e6 if at.isdigit() else time.time() if names else None
+    at = found[0].name.partition("-")[0]
+    return int(at) / 1e6 if at.isdigit() else 0.0  # what is no mail is put aside at once
 
 
 def is_left_to_supervisor(site: config.Site) -> bool:

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from linod_systemd import clock
 from linod_systemd.common import host, unit_names
 from linod_systemd.jobs import running
-from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.sites import config
 from linod_systemd.store import pause, rule_store
 from linod_systemd.store.choices import BAD_ENDS, Status, StopReason, Trigger
@@ -66,7 +65,7 @@ def of(rule: StoredRule) -> Owed | None:
 
 def can_be_owed(rule: StoredRule | None, job: Job) -> bool:
     """Whether the slot of a job is one that may be tried again: a person sees how a run by hand ends."""
-    return job.scheduled_for is not None and _recurrence(rule) is not None
+    return job.scheduled_for is not None and rule is not None and rule.slots() is not None
 
 
 def request(site: config.Site) -> None:
@@ -105,21 +104,12 @@ def request_owed(site: config.Site) -> list[Job]:
 
 def _next_slot(rule: StoredRule | None, job: Job) -> datetime | None:
     """Return when the occurrence after that of a job is due; None: its slot is not the rule's any more."""
-    recurrence = _recurrence(rule)
-    if rule is None or recurrence is None or job.slot is None or rule.rule.cancelled:
+    slots = None if rule is None else rule.slots()
+    if rule is None or slots is None or job.slot is None or rule.rule.cancelled:
         return None
     if rule.live_since is not None and job.slot <= rule.live_since:
         return None
-    return recurrence.next_after(job.slot) or datetime.max.replace(tzinfo=job.slot.tzinfo)
-
-
-def _recurrence(rule: StoredRule | None) -> RecurrenceSet | None:
-    """Return that of a rule which has slots: none that is impossible, or counts from its previous start."""
-    try:
-        recurrence = None if rule is None else rule.recurrence()
-    except RecurrenceError:
-        return None
-    return None if recurrence is None or recurrence.is_monotonic else recurrence
+    return slots.next_after(job.slot) or datetime.max.replace(tzinfo=job.slot.tzinfo)
 
 
 def _has_waited(job: Job, now: datetime) -> bool:

@@ -13,7 +13,6 @@ from linod_systemd.common import host, unit_names
 from linod_systemd.jobs import rerun, spool
 from linod_systemd.jobs.rerun import Owed
 from linod_systemd.jobs.running import IsRunning
-from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rules import slot
 from linod_systemd.sites import config
 from linod_systemd.store import database, rule_store
@@ -142,11 +141,8 @@ def _trigger(site: config.Site, rule: str, invocation_id: str) -> tuple[Trigger,
 
 def _free_slot(rule: StoredRule, start: datetime) -> int | None:
     """Return the slot that a timer's start (aware) was for, as the row has it; None: it was for none."""
-    try:
-        recurrence = rule.recurrence()
-    except RecurrenceError:
-        return None
-    due = None if recurrence.is_monotonic else recurrence.last_before(start)
+    slots = rule.slots()
+    due = None if slots is None else slots.last_before(start)
     if due is None or (rule.live_since is not None and due <= rule.live_since):
         return None
     is_taken = rule_store.current().jobs().of_slot(rule.name, due).exists()

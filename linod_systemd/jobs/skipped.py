@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 
 from linod_systemd import clock
 from linod_systemd.common import host
-from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.store import database, rule_store
 from linod_systemd.store.choices import CancelledBy, Status, Trigger
 from linod_systemd.store.rule_store import StoredRule
@@ -80,15 +80,7 @@ def note(rule: StoredRule, until: datetime, passed_over: str = "") -> None:
 
 def has_gap(rule: StoredRule, until: datetime) -> bool:
     """Whether there is something for :func:`note` to look at: an occurrence up to then that has no row."""
-    try:
-        recurrence = rule.recurrence()
-    except RecurrenceError:
-        return False  # an impossible rule has no timer, and was never due
-    if recurrence.is_monotonic:
-        return False  # it counts from its previous start, whenever that was
-    since = _covered(rule, SETTLING)
-    first = None if since is None else recurrence.next_after(since)
-    return first is not None and first <= until
+    return _first_without_row(rule, rule.slots(), until, SETTLING) is not None
 
 
 def note_cancelled(rule: StoredRule) -> None:
@@ -104,22 +96,25 @@ def note_cancelled(rule: StoredRule) -> None:
 
 
 def _note(rule: StoredRule, causes: Sequence[Cause], settling: timedelta = SETTLING) -> None:
-    try:
-        recurrence = rule.recurrence()
-    except RecurrenceError:
-        return  # an impossible rule has no timer, and was never due
-    if recurrence.is_monotonic:
-        return  # it counts from its previous start, whenever that was
-    since = _covered(rule, settling)
-    first = None if since is None else recurrence.next_after(since)
-    if first is None or first > causes[-1].until:
+    slots = rule.slots()
+    first = _first_without_row(rule, slots, causes[-1].until, settling)
+    if slots is None or first is None:
         return
     with database.atomic():
         # The supervisor and a job may look back at the same time.
         rule_store.current().lock(rule.name)
         since = _covered(rule, settling) or first
-        for span in spans(recurrence, since, _with_jobs(rule, since, [*_with_pauses(rule, since, causes)])):
+        for span in spans(slots, since, _with_jobs(rule, since, [*_with_pauses(rule, since, causes)])):
             _write(rule, span)
+
+
+def _first_without_row(
+    rule: StoredRule, slots: RecurrenceSet | None, until: datetime, settling: timedelta
+) -> datetime | None:
+    """The first occurrence of a rule, not after ``until``, that has no row; None: there is none."""
+    since = None if slots is None else _covered(rule, settling)
+    first = None if slots is None or since is None else slots.next_after(since)
+    return first if first is not None and first <= until else None
 
 
 def _covered(rule: StoredRule, settling: timedelta) -> datetime | None:

@@ -29,11 +29,10 @@ MACHINE_DOWN = "it did not begin: the machine went down"
 def account_for(site: config.Site, until: datetime | None = None) -> None:
     """Give a row to each start since the last time that has none, and its end to each taken for lost.
 
-    :param until: up to when (aware); by default all but those who may be recorded in this moment.
-
     Up to when all are accounted for is kept as the time of a file. Where the journal does not answer, that
     stays as it is, and the next time asks again.
 
+    :param until: up to when (aware); by default all but those that may be recorded in this moment.
     :raises OSError: where that cannot be kept.
     """
     until = until or datetime.now(UTC) - NEWEST

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -94,6 +96,16 @@ def _find(site: config.Site, name: str) -> StoredRule:
         return rule
 
 
+@contextlib.contextmanager
+def _told_if_away(site: config.Site, rule: StoredRule, level: int = logging.WARNING) -> Iterator[None]:
+    """Do what a run can do without: a database that is away is told, and ends the body, and not the run."""
+    try:
+        with database.reachable(site):
+            yield
+    except DatabaseAway as error:
+        logger.log(level, "%s: %s", rule.name, error)
+
+
 def _mark_ended(site: config.Site, start: Start) -> None:
     if start.by.by_systemd:
         invocation.mark_ended(site, start.rule.name)
@@ -104,18 +116,12 @@ def _is_to_run(site: config.Site, start: Start) -> bool:
     rule, past = start.rule, Past()
     if start.by.rang is None:
         return True
-    try:
-        with database.reachable(site):
-            past = start.past()
-    except DatabaseAway as error:
-        logger.warning("%s: %s", rule.name, error)
+    with _told_if_away(site, rule):
+        past = start.past()
     decision = start.decide(past)
     if decision.is_noted and start.due is not None and rule.is_stored:
-        try:
-            with database.reachable(site):
-                skipped.note(rule, start.due, decision.reason)
-        except DatabaseAway as error:  # the supervisor looks back at its start, and does
-            logger.error("%s: %s", rule.name, error)
+        with _told_if_away(site, rule, logging.ERROR):  # the supervisor looks back at its start, and does
+            skipped.note(rule, start.due, decision.reason)
     if not decision.runs:
         logger.warning("%s: its timer rang, and it is not run: %s", rule.name, decision.reason)
     return decision.runs
@@ -125,11 +131,8 @@ def _attempts(site: config.Site, start: Start) -> Outcome:
     """Run the rule, and again while it fails and has retries left; how the last one ended."""
     rule, asked = start.rule, None
     if rule.is_stored and rule.requested_at and start.by.by_systemd and start.by.rang is None:
-        try:
-            with database.reachable(site):
-                asked = rerun.of(rule)
-        except DatabaseAway as error:
-            logger.error("%s: %s", rule.name, error)
+        with _told_if_away(site, rule, logging.ERROR):
+            asked = rerun.of(rule)
     retries = rule.rule.retries
     notifier, number, outcome = Notifier(), asked.attempt if asked else 1, None
     while True:
@@ -184,14 +187,11 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
     row = _row(start) | ({"trigger": asked.trigger, "scheduled_for": asked.scheduled_for} if asked else {})
     job = Job(start_datetime=clock.now(), attempt=number, **row)
     if rule.is_stored:
-        try:
-            with database.reachable(site):
-                # This process holds the lock, so that no other process of this host runs the rule.
-                reconcile.lose_others(site, rule.name)
-                if asked is None and start.due is not None:
-                    _look_back(site, start, start.due - INSTANT)
-        except DatabaseAway as error:
-            logger.warning("%s: %s", rule.name, error)
+        with _told_if_away(site, rule):
+            # This process holds the lock, so that no other process of this host runs the rule.
+            reconcile.lose_others(site, rule.name)
+            if asked is None and start.due is not None:
+                _look_back(site, start, start.due - INSTANT)
     return rows.begin(site, rule, job)
 
 

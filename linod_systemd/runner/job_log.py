@@ -85,10 +85,7 @@ class JobLog:
         root.handlers[:] = [*self.own, *(one for one in root.handlers if one not in self.own)]
         root.setLevel(self.level)
 
-    def detach(self) -> None:
-        """Close what was attached."""
-        root = logging.getLogger()
-        root.handlers[:] = [one for one in root.handlers if one not in self.own]
+    def close(self) -> None:
         for handler in [*self.own, self._to_the_site]:
             handler.close()
 
@@ -122,11 +119,11 @@ def attached(site: config.Site, job: Job, level: int, *, to_stderr: bool) -> Ite
     finally:
         for name in ("addHandler", "removeHandler"):
             vars(root).pop(name, None)
-        log.detach()
         logging.disable(disabled)
         for logger, was_level, handlers, propagate in before:
             logger.setLevel(was_level)
             logger.handlers[:], logger.propagate = handlers, propagate
+        log.close()
 
 
 def _add(root: logging.Logger, handler: logging.Handler, log_file: Path) -> None:

@@ -96,7 +96,9 @@ def of(error: BaseException) -> Trouble | None:
         return Trouble.AWAY if told.args[0] in MARIADB_CLIENT else BY_MARIADB_CODE.get(told.args[0])
     if cause is not None:
         # The server has said nothing: the driver has. It may be of its connection, or of a closed cursor.
-        lost = isinstance(error, OperationalError | InterfaceError) and any(map(_is_dead, _connections()))
+        lost = isinstance(error, OperationalError | InterfaceError) and any(
+            map(_is_dead, connections.all(initialized_only=True))
+        )
         return Trouble.AWAY if lost else None
     # No connection of Django's can be asked, but the class says so (PEP 249).
     return Trouble.AWAY if _is_operational(error) else None
@@ -134,10 +136,6 @@ def _is_operational(error: BaseException) -> bool:
         kind.__name__ == "OperationalError" and kind.__module__.startswith(("psycopg", "django.db"))
         for kind in type(error).__mro__
     )
-
-
-def _connections() -> list[Any]:
-    return list(connections.all(initialized_only=True))
 
 
 def _is_dead(connection: Any) -> bool:

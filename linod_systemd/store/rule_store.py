@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from linod_systemd.common import host
 from linod_systemd.errors import ConfigurationError
-from linod_systemd.recurrence.recurrence_set import RecurrenceSet
+from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.rules import jitter
 from linod_systemd.rules.rule import Rule
 from linod_systemd.sites.config import Site
@@ -60,6 +60,15 @@ class StoredRule:
         """
         delay = jitter.delay(self.rule, self.find, self.site, host.host_name())
         return self.rule.recurrence(self.timezone, delay)
+
+    def slots(self) -> RecurrenceSet | None:
+        """When it is due, where each occurrence is a slot; None: it is impossible, and so never due, or it
+        counts from its previous start, whenever that was."""
+        try:
+            recurrence = self.recurrence()
+        except RecurrenceError:
+            return None
+        return None if recurrence.is_monotonic else recurrence
 
 
 @dataclass(frozen=True)

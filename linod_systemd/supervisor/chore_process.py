@@ -27,14 +27,14 @@ LONGEST = 60_000  # what a pipe takes without being read
 class Chore:
     """One of chores.CHORES in a fork; to be ended by ``report()``, once it is reaped."""
 
-    def __init__(self, site: config.Site, name: str, close: Iterable[int], until: float) -> None:
+    def __init__(self, site: config.Site, name: str, close: Iterable[int]) -> None:
         """:raises OSError: where the kernel refuses.
 
         :param close: the descriptors of the supervisor.
-        :param until: when it hangs (monotonic seconds).
         """
+        self.site = site
         self.name = name
-        self.until = until
+        self.until = time.monotonic() + CHORE_SECONDS  # when it hangs
         self._pipe, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             self.process = fork.fork(lambda: _do(site, name, writing), [*close, self._pipe])
@@ -51,10 +51,13 @@ class Chore:
             return Report(error=f"{self.name} ended before its time: see the journal of the supervisor")
         return Report(**json.loads(text))
 
-    def give_up(self, until: float) -> None:
-        """End it; it is still to be reaped."""
-        os.kill(self.process, signal.SIGKILL)
-        self.until = until
+    def end_hanging(self) -> None:
+        """End it, if it takes too long; it is still to be reaped."""
+        now = time.monotonic()
+        if now >= self.until:
+            logger.error("site %s: %s takes too long, and is ended", self.site.name, self.name)
+            os.kill(self.process, signal.SIGKILL)
+            self.until = now + CHORE_SECONDS
 
 
 class Chores:
@@ -85,14 +88,7 @@ class Chores:
         :param held: the descriptors of the supervisor.
         """
         self.schedule.begin()
-        self.chore = Chore(self.site, name, held, time.monotonic() + CHORE_SECONDS)
-
-    def end_hanging(self) -> None:
-        """End the chore, if it takes too long; it is still to be reaped."""
-        now = time.monotonic()
-        if self.chore is not None and now >= self.chore.until:
-            logger.error("site %s: %s takes too long, and is ended", self.site.name, self.chore.name)
-            self.chore.give_up(now + CHORE_SECONDS)
+        self.chore = Chore(self.site, name, held)
 
     def take_ends(self) -> None:
         """Take what the kernel tells: jobs have ended, warm and cold."""

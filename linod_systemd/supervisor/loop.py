@@ -106,7 +106,7 @@ class Supervisor:
             self.successor.give_up()
             self.successor_until = now + LOAD_SECONDS
         if self.chores.chore is not None:
-            self.chores.end_hanging()
+            self.chores.chore.end_hanging()
         elif self.serving and self.reload_asked and self.successor is None:
             self._reload()
         elif self.serving and (chore := self.chores.due_chore()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Iterable
@@ -11,9 +10,6 @@ from linod_systemd.jobs import outbox
 from linod_systemd.sites import config
 from linod_systemd.supervisor.chore_process import Chore
 
-logger = logging.getLogger("linod.supervisor")
-
-SEND_SECONDS = 240.0  # more than it ever takes: the backend hangs
 FIRST_WAIT, LONGEST_WAIT = 30.0, 900.0  # seconds until what was not taken is sent again
 
 
@@ -38,17 +34,15 @@ class Mailing:
         self._due = math.inf if at is None else max(time.monotonic() + at - time.time(), self._not_before)
 
     def begin(self, held: Iterable[int]) -> None:
-        """Begin to send them; nothing happens where none is due, or that is under way.
+        """Begin to send them, where one is due; end the process that sends them, where it hangs.
 
         :raises OSError: where the kernel refuses a process.
         :param held: the descriptors of the supervisor.
         """
-        now = time.monotonic()
-        if self.chore is None and now >= self._due:
-            self.chore = Chore(self.site, "send_mails", held, now + SEND_SECONDS)
-        elif self.chore is not None and now >= self.chore.until:
-            logger.error("site %s: sending mails takes too long, and is ended", self.site.name)
-            self.chore.give_up(now + SEND_SECONDS)
+        if self.chore is not None:
+            self.chore.end_hanging()
+        elif time.monotonic() >= self._due:
+            self.chore = Chore(self.site, "send_mails", held)
 
     def finish(self, chore: Chore) -> None:
         """Take the report of that process, which has been reaped."""

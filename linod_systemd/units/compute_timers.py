@@ -5,16 +5,14 @@ It runs in a process of its own (read_as_user.py), as a site may write rules tha
 
 from __future__ import annotations
 
-import contextlib
 import re
-import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import FrameType
 
 from linod_systemd.common import unit_names
+from linod_systemd.common.time_limit import time_limit
 from linod_systemd.errors import RefusedRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
 from linod_systemd.rules.rule import Rule, RuleSet
@@ -93,7 +91,7 @@ def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: date
         try:
             if time.process_time() > deadline:
                 raise TooLong
-            with _at_most(RULE_SECONDS):
+            with time_limit(RULE_SECONDS, TooLong(), of_processor=True):
                 timings[rule.name] = timing(rules.recurrence(rule), now, before)
         except TooLong:
             refused.append(_refused(rule, "takes too long to compute", "let it begin later, or more simply"))
@@ -104,19 +102,3 @@ def of_rules(site: Site, rules: RuleSet, installed: Mapping[str, str], now: date
 
 def _refused(rule: Rule, problem: str, remedy: str) -> RefusedRule:
     return RefusedRule(f"rule {rule.name!r} {problem}", remedy)
-
-
-@contextlib.contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """:raises TooLong: in what is done within, after so many seconds of the processor."""
-
-    def give_up(number: int, frame: FrameType | None) -> None:
-        raise TooLong
-
-    before = signal.signal(signal.SIGVTALRM, give_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
