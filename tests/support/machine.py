@@ -127,7 +127,8 @@ class Workshop:
 class Machine:
     """A root made of layers (the lowest first), booted. Use it in a ``with`` statement.
 
-    ``wanted``: units that it runs although they are among the noisy ones.
+    ``wanted``: units that it runs although they are among the noisy ones; ``options``: further ones of
+    systemd-nspawn.
     """
 
     def __init__(
@@ -138,12 +139,14 @@ class Machine:
         *,
         network: bool = True,
         wanted: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         self.workshop = workshop
         self.base = base
         self.layers = tuple(layers)
         self.network = network
         self.wanted = tuple(wanted)
+        self.options = tuple(options)
         self.name = workshop.new_name()
         self.folder = f"{BENCH}/{self.name}"
         self.root = f"{self.folder}/root"
@@ -235,6 +238,7 @@ class Machine:
             *("systemd-nspawn", "-q", "-D", self.root, "--boot", "--register=no", "--keep-unit"),
             *("--link-journal=no", "--console=pipe", f"--machine={self.name}", "--resolv-conf=off"),
             *([] if self.network else ["--private-network"]),
+            *self.options,
         ]
         # A pid namespace of its own: its first process gone, the kernel kills all the others.
         own = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount", "--mount-proc"]

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.in_machine import active_timers, ensure_package, failed_units, jobs, rules
+from tests.support.in_machine import (
+    active_timers,
+    await_supervisor,
+    ensure_package,
+    failed_units,
+    jobs,
+    rules,
+)
 from tests.support.machine import CHECKOUT, SOURCE, SUITES, Machine, Workshop, debian
 
 OURS = f"find / -xdev -path {SOURCE} -prune -o -name '*linod*' -print | sort"
@@ -227,3 +234,27 @@ def test_needrestart_leaves_jobs_alone(machine: Machine) -> None:
         "ssh.service",
     )
     assert machine.run("perl", "-e", asked, *units).stdout.split() == ["0", "0", "1", "1"]
+    # The real needrestart, with a library that each process has mapped and that is another one by now.
+    machine.run("systemctl", "start", "--no-block", "linod-checkdata.service")
+    library = machine.sh("readlink -f /usr/lib/*-linux-gnu/libsqlite3.so.0").strip()
+    machine.sh(f"cp -p {library} {library}.new && mv {library}.new {library}")
+    listed = machine.sh("NEEDRESTART_MODE=l needrestart -b -l -r l", check=False)
+    named = [line.split(": ", 1)[1] for line in listed.splitlines() if line.startswith("NEEDRESTART-SVC")]
+    assert "linod-supervisor@default.service" in named, listed
+    assert [unit for unit in named if unit.startswith("linod-") and "@" not in unit] == []
+
+
+@pytest.mark.long
+def test_in_a_container_that_may_not_mount(workshop: Workshop, base: Path) -> None:
+    """It says so before it changes anything, and with --no-sandbox each job runs."""
+    with Machine(workshop, base, options=["--system-call-filter=~@mount"]) as machine:
+        refused = machine.run("bash", "-c", f"cd {SOURCE} && ./install.sh", check=False, timeout=580)
+        assert refused.returncode == 1 and "--no-sandbox" in refused.stderr
+        assert "nothing was changed" in refused.stderr
+        assert machine.run("test", "-e", "/opt/linod", check=False).returncode == 1
+        machine.sh(f"cd {SOURCE} && ./install.sh --no-sandbox", timeout=580)
+        await_supervisor(machine, "default")
+        machine.run("linod-run", "checkdata")
+        assert [job["status"] for job in jobs(machine, "checkdata")] == ["success"]
+        assert machine.sh("systemctl --failed --plain --no-legend 'linod*'") == ""
+        machine.run("linod", "doctor")

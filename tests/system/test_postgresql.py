@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.support.in_machine import (
     add_shop,
     await_supervisor,
     ended_job,
+    ensure_package,
     failed_units,
     jobs,
     rules,
@@ -208,3 +210,129 @@ def test_jobs_in_a_database_of_their_own(shop: Machine) -> None:
     assert show(shop, "linod-supervisor@shop.service", "NRestarts") == "0"
     exported = shop.run("linod", "--site", "shop", "jobs", "--export").stdout.splitlines()
     assert len(exported) == len(jobs(shop, site="shop"))
+
+
+BY_TCP = """
+from shop.postgresql import *
+DATABASES["default"] |= {{"HOST": "127.0.0.1", "PORT": "{port}", "OPTIONS": {{"sslmode": "{tls}"}}}}
+"""
+
+
+def connect_by_tcp(machine: Machine, port: int, tls: str) -> None:
+    """Let the site reach its server by a port, of what stands in between."""
+    machine.sh(
+        "sed -i '1ihost all all 127.0.0.1/32 trust' /etc/postgresql/*/main/pg_hba.conf;"
+        "systemctl reload postgresql"
+    )
+    machine.write("/srv/shop/shop/further.py", BY_TCP.format(port=port, tls=tls))
+    machine.sh(
+        "sed -i s/shop.postgresql/shop.further/ /etc/linod/shop.toml;"
+        "linod-generate-units && systemctl daemon-reload && systemctl restart linod-supervisor@shop"
+    )
+    await_supervisor(machine, "shop")
+
+
+POOLER = """
+[databases]
+shop = host=127.0.0.1 port=5432
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = 6432
+unix_socket_dir =
+auth_type = trust
+auth_file = /etc/pgbouncer/userlist.txt
+pool_mode = transaction
+default_pool_size = 2
+ignore_startup_parameters = extra_float_digits
+logfile = /var/log/postgresql/pgbouncer.log
+pidfile = /run/postgresql/pgbouncer.pid
+"""
+ENDED = 2500
+FILL = """
+INSERT INTO linod_systemd_job (rule_name, uuid, start_datetime, end_datetime, status, reason, message,
+    trigger, scheduled_for, attempt, invocation_id, host, boot_id, warm, told)
+SELECT 'gone', gen_random_uuid(), timestamptz '2020-01-01' + n / 3 * interval '1 minute',
+    timestamptz '2020-01-02' + n * interval '1 minute', 'success', '', 'a line', 'timer', 1577836800 + n,
+    1, '', 'h', '', false, ''
+FROM generate_series(1, 2500) AS n
+"""
+
+
+def test_behind_a_pooler(shop: Machine) -> None:
+    """PgBouncer gives each transaction a session of the server that another one had before."""
+    ensure_package(shop, "pgbouncer")
+    shop.write("/etc/pgbouncer/pgbouncer.ini", POOLER)
+    shop.write("/etc/pgbouncer/userlist.txt", '"shop" ""\n')
+    shop.sh("systemctl restart pgbouncer")
+    connect_by_tcp(shop, 6432, "disable")
+    psql(shop, FILL)
+    ended_job(shop, "ticks")
+    test_jobs_that_start_and_end_at_once(shop)
+    exported = shop.run("linod", "--site", "shop", "jobs", "--export", "gone").stdout.splitlines()
+    keys = [(job["start_datetime"], job["id"]) for job in map(json.loads, exported)]
+    assert len(keys) == len(set(keys)) == ENDED
+    assert keys == sorted(keys)
+    assert show(shop, "linod-supervisor@shop.service", "NRestarts") == "0"
+    shop.sh("sed -i 's/= transaction/= statement/' /etc/pgbouncer/pgbouncer.ini; systemctl restart pgbouncer")
+    refused = shop.run("linod", "--site", "shop", "cancel", "ticks", check=False)
+    assert refused.returncode == 1
+    assert "statement mode" in refused.stderr and "pool_mode = transaction" in refused.stderr
+
+
+CUTTER = """
+import asyncio, contextlib, signal, socket, struct
+
+clients = set()
+
+
+async def pump(reader, writer):
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+async def serve(reader, writer):
+    clients.add(writer)
+    from_server, to_server = await asyncio.open_connection("127.0.0.1", 5432)
+    await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
+    clients.discard(writer)
+
+
+def cut(resets):
+    for writer in list(clients):
+        if resets:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, cut, True)
+    loop.add_signal_handler(signal.SIGUSR2, cut, False)
+    async with await asyncio.start_server(serve, "127.0.0.1", 6433) as server:
+        await server.serve_forever()
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_tls_stream_that_is_cut_is_nobodys_fault(shop: Machine) -> None:
+    """By a reset, and by an end without a word, as a firewall that forgets a connection does it."""
+    shop.write("/root/cutter.py", CUTTER)
+    shop.sh("systemd-run -q --unit=cutter /usr/bin/python3 /root/cutter.py")
+    shop.poll(lambda: ":6433" in shop.sh("ss -Hltn"), 30, "the cutter to listen")
+    connect_by_tcp(shop, 6433, "require")
+    for number, signal in enumerate(("USR1", "USR2"), 1):
+        start(shop, "asks_on_and_on")
+        become(shop, "asks_on_and_on", "running")
+        encrypted = "SELECT count(*) FROM pg_stat_ssl WHERE ssl"
+        assert int(shop.run("runuser", "-u", "postgres", "--", "psql", "-Atc", encrypted).stdout) >= 1
+        shop.sh(f"systemctl kill --signal={signal} cutter")
+        failed = become(shop, "asks_on_and_on", "failed")
+        assert failed["reason"].startswith("the database is away: "), failed
+        assert len(jobs(shop, "asks_on_and_on", "shop")) == number
+    assert not rules(shop, "shop")["asks_on_and_on"]["cancelled"]

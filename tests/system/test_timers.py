@@ -159,6 +159,24 @@ def test_missed_run_is_made_up_for_once_at_boot(machine: Machine) -> None:
     assert found[0]["scheduled_for"] is not None
 
 
+SLOW = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=sleep 6\n"
+
+
+@pytest.mark.long
+def test_a_missed_run_waits_at_boot_for_the_units_that_the_site_names(machine: Machine) -> None:
+    machine.write("/etc/systemd/system/slow.service", SLOW)
+    machine.sh("echo 'after = [\"slow.service\"]' >> /etc/linod/default.toml; linod-generate-units")
+    live_long_ago(machine, "checkdata")
+    machine.sh("systemctl stop linod.target")
+    machine.power_off()
+    stamp = f"{machine.root}/var/lib/systemd/timers/stamp-linod-checkdata.timer"
+    machine.workshop.sh(f"touch -d '2 days ago' {stamp}")
+    machine.boot()
+    machine.poll(lambda: jobs(machine, "checkdata"), 60, "the job that was missed")
+    slow = int(show(machine, "slow.service", "ActiveEnterTimestampMonotonic"))
+    assert 0 < slow <= int(show(machine, "linod-checkdata.service", "ExecMainStartTimestampMonotonic"))
+
+
 @pytest.mark.long  # what came within a minute before the supervisor's start is looked for a minute after it
 def test_what_came_right_before_the_boot_is_told(machine: Machine) -> None:
     seconds = 12

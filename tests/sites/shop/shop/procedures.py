@@ -134,6 +134,16 @@ def asks_the_database(ar: Any) -> None:
 
 
 @by_hand()
+def asks_on_and_on(ar: Any) -> None:
+    """By one connection."""
+    from linod_systemd.models import JobRule
+
+    while True:
+        JobRule.objects.count()
+        time.sleep(0.1)
+
+
+@by_hand()
 def counts_rules(ar: Any) -> None:
     from linod_systemd.models import JobRule
 
