@@ -260,7 +260,7 @@ class Machine:
         return f"{self.name}-boot{next(self._boots)}"
 
     def _booted(self) -> bool:
-        state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+        state = self.run("systemctl", "is-system-running", "--wait", check=False).stdout.strip()
         return state in ("running", "degraded")
 
     def _find_leader(self) -> int:
@@ -330,11 +330,14 @@ class Machine:
         :raises MachineError: where it isn't within the time, with the last answer.
         """
         deadline = time.monotonic() + seconds
-        while not (answer := question()):
-            if time.monotonic() > deadline:
+        while True:
+            asked = time.monotonic()
+            if answer := question():
+                return answer
+            now = time.monotonic()
+            if now > deadline:
                 raise MachineError(f"waited {seconds:.0f} s for {what}; the last answer was {answer!r}")
-            time.sleep(0.05)
-        return answer
+            time.sleep(max(0.05, now - asked))  # a question that takes long is not to take the processor, too
 
     def power_off(self) -> None:
         """Shut it down as an administrator would; the root stays."""
