@@ -90,10 +90,10 @@ def of(error: BaseException) -> Trouble | None:
             return Trouble.NOT_MIGRATED
         # An extended code has further bits above. Python's own errors, as of a closed cursor, have none.
         return BY_SQLITE_CODE.get(getattr(told, "sqlite_errorcode", 0) & 0xFF)
+    if _is_mariadb(told):  # whose SQLSTATE, where a driver gives it, says less: HY000
+        return Trouble.AWAY if told.args[0] in MARIADB_CLIENT else BY_MARIADB_CODE.get(told.args[0])
     if sqlstate := getattr(told, "sqlstate", None) or getattr(told, "pgcode", None):
         return _by_sqlstate(sqlstate)
-    if _is_mariadb(told):
-        return Trouble.AWAY if told.args[0] in MARIADB_CLIENT else BY_MARIADB_CODE.get(told.args[0])
     if cause is not None:
         # The server has said nothing: the driver has. It may be of its connection, or of a closed cursor.
         lost = isinstance(error, OperationalError | InterfaceError) and any(

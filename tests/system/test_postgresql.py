@@ -274,7 +274,7 @@ def test_behind_a_pooler(shop: Machine) -> None:
     assert keys == sorted(keys)
     assert show(shop, "linod-supervisor@shop.service", "NRestarts") == "0"
     shop.sh("sed -i 's/= transaction/= statement/' /etc/pgbouncer/pgbouncer.ini; systemctl restart pgbouncer")
-    refused = shop.run("linod", "--site", "shop", "cancel", "ticks", check=False)
+    refused = shop.run("linod", "--site", "shop", "setup", check=False)
     assert refused.returncode == 1
     assert "statement mode" in refused.stderr and "pool_mode = transaction" in refused.stderr
 
@@ -320,8 +320,20 @@ asyncio.run(main())
 """
 
 
+OWN_CERTIFICATE = """
+set -e
+cd /var/lib/postgresql/*/main
+openssl req -new -x509 -days 9 -nodes -subj /CN=db -out server.crt -keyout server.key 2>/dev/null
+chown postgres: server.crt server.key && chmod 600 server.key
+runuser -u postgres -- psql -qc 'ALTER SYSTEM SET ssl = on'
+systemctl restart postgresql
+"""
+
+
 def test_a_tls_stream_that_is_cut_is_nobodys_fault(shop: Machine) -> None:
     """By a reset, and by an end without a word, as a firewall that forgets a connection does it."""
+    shop.sh(OWN_CERTIFICATE)
+    shop.poll(lambda: _listens(shop), 30, "the server to listen")
     shop.write("/root/cutter.py", CUTTER)
     shop.sh("systemd-run -q --unit=cutter /usr/bin/python3 /root/cutter.py")
     shop.poll(lambda: ":6433" in shop.sh("ss -Hltn"), 30, "the cutter to listen")
