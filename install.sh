@@ -487,7 +487,7 @@ do_bench() {
 }
 
 case "${1:-}" in
-    "" | --wheelhouse) do_install "$@" ;;
+    "" | --wheelhouse | --no-sandbox) do_install "$@" ;;
     uninstall | demo | test | bench | wheelhouse) "do_$1" "${@:2}" ;;
     -h | --help) usage ;;
     *) usage >&2; exit 2 ;;

@@ -45,12 +45,12 @@ def jobs(site: config.Site, options: argparse.Namespace) -> int:
         return _follow(found, options)
     if options.export:
         for job in found.oldest_first():
-            output.give_json(_job_as_json(job), in_one_line=True)
+            output.give_json(job_as_json(job), in_one_line=True)
         return 0
     rows = list((found if options.json else found.defer("message"))[: options.n])
     left = found.count() - len(rows) if len(rows) == options.n else 0
     if options.json:
-        output.give_json([_job_as_json(job) for job in rows])
+        output.give_json([job_as_json(job) for job in rows])
         return 0
     used = ("how", "CPU", "memory") if options.verbose else ()
     columns = ("job", "rule", "start", "seconds", *used, "status", "trigger", "reason")
@@ -85,7 +85,7 @@ def _follow(found: JobQuerySet, options: argparse.Namespace) -> int:
 
 def _print_line(job: Job, options: argparse.Namespace) -> None:
     if options.json:
-        output.give_json(_job_as_json(job), in_one_line=True)
+        output.give_json(job_as_json(job), in_one_line=True)
         return
     print("  ".join(visible_line(cell) for cell in _job_cells(job, options.verbose)), flush=True)
 
@@ -104,7 +104,8 @@ def _used(job: Job) -> tuple[str, str, str]:
     return ("warm" if job.warm else "cold", cpu, memory)
 
 
-def _job_as_json(job: Job) -> dict[str, Any]:
+def job_as_json(job: Job) -> dict[str, Any]:
+    """Return a job as JSON has it, with its message if that was read with the row."""
     def moment(value: Any) -> str | None:
         return clock.from_database(value).isoformat() if value else None
 
@@ -124,8 +125,7 @@ def _job_as_json(job: Job) -> dict[str, Any]:
         "warm": job.warm,
         "cpu_seconds": job.cpu_seconds,
         "memory_peak": job.memory_peak,
-        "message": job.message,
-    }
+    } | ({} if "message" in job.get_deferred_fields() else {"message": job.message})
 
 
 def show(site: config.Site, options: argparse.Namespace) -> int:
@@ -136,7 +136,7 @@ def show(site: config.Site, options: argparse.Namespace) -> int:
     job = rule_store.current().jobs().filter(pk=options.job).first()
     if job is None:
         raise NoSuchRule(f"there is no job #{options.job}", f"see: {config.command(site.name, 'jobs')}")
-    values = _job_as_json(job)
+    values = job_as_json(job)
     values["printed"] = (
         journal_client.printed_of_invocation(site, job.invocation_id) if job.invocation_id else ""
     )

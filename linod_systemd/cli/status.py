@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-
-from django.utils import timesince, translation
 
 from linod_systemd import clock
 from linod_systemd.cli import output
+from linod_systemd.cli.jobs import job_as_json
 from linod_systemd.cli.output import print_table, say
 from linod_systemd.common.text import visible_line
-from linod_systemd.jobs import health
+from linod_systemd.jobs import overview
 from linod_systemd.jobs.health import Health
+from linod_systemd.jobs.overview import Overview
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
 from linod_systemd.rules.explain import when
 from linod_systemd.sites import config
+from linod_systemd.store import spans
 from linod_systemd.supervisor import memory
 from linod_systemd.tasks import Tasks
 
@@ -28,9 +29,10 @@ def status(site: config.Site, options: argparse.Namespace) -> int:
     """The exit code is fit for an alarm: 1 where something is wrong with a rule, or with its units."""
     if options.lines:
         return _lines(site)
-    found = health.of_site(site)
+    seen = overview.of_site(site)
+    found = seen.health
     if options.json:
-        output.give_json([_as_json(site, one) for one in found.rules])
+        output.give_json(_as_json(site, seen))
     else:
         now = clock.utc_now()
         empty = f"there are no rules yet: {config.command(site.name, 'setup')}"
@@ -59,8 +61,8 @@ def _lines(site: config.Site) -> int:
 
 
 def _cells(one: Health, now: datetime) -> tuple[str, ...]:
-    last = "–" if one.last_start is None else f"{_ago(now - one.last_start)}: {one.last_status}"
-    due = "–" if one.next_due is None else f"in {_span(one.next_due - now)}"
+    last = "–" if one.last_start is None else f"{spans.ago(now - one.last_start)}: {one.last_status}"
+    due = "–" if one.next_due is None else f"in {spans.span(one.next_due - now)}"
     state = "live, edited" if one.state == "live" and one.edits else one.state
     return (one.rule.name, _when(one), last, due, state)
 
@@ -72,21 +74,19 @@ def _when(one: Health) -> str:
         return "impossible"
 
 
-def _ago(span: timedelta) -> str:
-    return "now" if span < timedelta(seconds=1) else f"{_span(span)} ago"
+def _as_json(site: config.Site, seen: Overview) -> dict[str, Any]:
+    return {
+        "site": site.name,
+        "troubles": [vars(one) for one in seen.health.troubles],
+        "paused_until": _iso(clock.from_database(seen.pause.until)) if seen.pause else None,
+        "running": [job_as_json(job) for job in seen.running],
+        "next": [{"rule": one.rule.name, "due": _iso(one.next_due)} for one in seen.next_runs],
+        "failures": [job_as_json(job) for job in seen.failures],
+        "rules": [_rule_as_json(site, one) for one in seen.health.rules],
+    }
 
 
-def _span(span: timedelta) -> str:
-    """A span of time in its largest unit: ``40 seconds``, ``5 minutes``, ``3 hours``, ``2 days``."""
-    seconds = int(span.total_seconds())
-    if seconds < 60:
-        return f"{max(seconds, 0)} second{'' if seconds == 1 else 's'}"
-    epoch = datetime(2000, 1, 1)
-    with translation.override("en"):
-        return timesince.timesince(epoch, epoch + span, depth=1).replace("\xa0", " ")
-
-
-def _as_json(site: config.Site, found: Health) -> dict[str, Any]:
+def _rule_as_json(site: config.Site, found: Health) -> dict[str, Any]:
     rule, stored = found.rule.rule, found.rule
     return {
         "name": rule.name,

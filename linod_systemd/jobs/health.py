@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from linod_systemd import app_settings, clock
+from linod_systemd.errors import LinodError
 from linod_systemd.jobs import consequences, skipped
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.sites import config
@@ -77,11 +78,16 @@ class Health:
 
 @dataclass(frozen=True)
 class SiteHealth:
-    """How a site is: its rules, and what somebody should look at."""
+    """How a site is: its rules, and the troubles of its units that somebody should look at."""
 
+    site: config.Site
     rules: list[Health]
     unit_troubles: list[Trouble]
-    rule_troubles: list[Trouble]
+
+    @property
+    def rule_troubles(self) -> list[Trouble]:
+        bad = (one for one in self.rules if one.trouble)
+        return [Trouble(one.trouble, one.remedy(self.site), one.rule.name) for one in bad]
 
     @property
     def troubles(self) -> list[Trouble]:
@@ -91,7 +97,7 @@ class SiteHealth:
 def of_site(site: config.Site) -> SiteHealth:
     """How a site is now: its rules by the database, their units by systemd. The one judgement of that.
 
-    :raises LinodError: where systemd does not answer in time.
+    Where systemd cannot be asked, a trouble says so: a process of the site may be kept from it.
     """
     rules = of(rule_store.current().rules(), clock.utc_now())
     due = {
@@ -99,8 +105,11 @@ def of_site(site: config.Site) -> SiteHealth:
         for one in rules
         if one.next_due is not None and one.paused_until is None and not one.rule.rule.cancelled
     }
-    troubles = [Trouble(one.trouble, one.remedy(site), one.rule.name) for one in rules if one.trouble]
-    return SiteHealth(rules, unit_health.of_site(site, due), troubles)
+    try:
+        troubles = unit_health.of_site(site, due)
+    except LinodError as error:
+        troubles = [Trouble(f"how its units are is not known here: {error.message}", error.remedy)]
+    return SiteHealth(site, rules, troubles)
 
 
 def of(rules: Sequence[StoredRule], now: datetime) -> list[Health]:

@@ -273,14 +273,6 @@ class JobRuleAdmin(JobRuleModelAdmin):
         return HttpResponseRedirect(reverse("admin:linod_systemd_jobrule_changelist"))
 
 
-def unit_troubles() -> list[Trouble]:
-    """Return the troubles of this site's units, as `linod status` has them; no rule's own trouble."""
-    try:
-        return health.of_site(rule_store.current().site).unit_troubles
-    except LinodError as error:  # a web process may be kept from asking systemd
-        return [Trouble(f"how its units are is not known here: {error.message}", error.remedy)]
-
-
 def _tell(request: HttpRequest, count: int, done: str, needed: str) -> None:
     """Say what an action did; as a warning where there was nothing to do."""
     if count:

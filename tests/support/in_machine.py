@@ -34,7 +34,7 @@ def ended_job(machine: Machine, rule: str, site: str = "shop", seconds: float = 
 
 def rules(machine: Machine, site: str = "default") -> dict[str, dict[str, Any]]:
     listed = json.loads(machine.run("linod", "--site", site, "status", "--json", check=False).stdout)
-    return {rule["name"]: rule for rule in listed}
+    return {rule["name"]: rule for rule in listed["rules"]}
 
 
 def active_timers(machine: Machine) -> set[str]:

@@ -179,7 +179,7 @@ class Storm:
         listed = json.loads(
             self.machine.run("linod", "--site", "shop", "status", "--json", check=False).stdout
         )
-        cancelled = {rule["name"] for rule in listed if rule["cancelled_by"] == "failure"}
+        cancelled = {rule["name"] for rule in listed["rules"] if rule["cancelled_by"] == "failure"}
         found = []
         for rule in RULES:
             due = show(self.machine, f"linod-shop-{rule}.timer", "NextElapseUSecRealtime")

@@ -58,7 +58,7 @@ def test_locked_database_is_told_and_changes_nothing(typed: Command, root: Path,
     assert done.returncode == 1
     assert "is locked by another process" in done.stderr and "end what holds it" in done.stderr
     assert "Traceback" not in done.stderr
-    listed = {rule["name"]: rule for rule in json.loads(typed("linod status --json", **site).stdout)}
+    listed = {rule["name"]: rule for rule in json.loads(typed("linod status --json", **site).stdout)["rules"]}
     assert not listed["checkdata"]["cancelled"]
 
 
@@ -76,7 +76,7 @@ def test_status(typed: Command) -> None:
     spoken = [re.sub("(secondly> next run at:).*", r"\1", one.stdout) for one in done]
     assert spoken == spoken[:1] * 3
     assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 3
-    listed = json.loads(typed("linod status --json").stdout)
+    listed = json.loads(typed("linod status --json").stdout)["rules"]
     assert [rule["name"] for rule in listed][3] == "checkdata"
 
 
