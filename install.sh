@@ -395,10 +395,12 @@ do_uninstall() {
     if [ "$purge" = --purge ]; then
         find $UNITS -maxdepth 1 -type d \( -name 'linod-*.d' -o -name 'linod.target.d' \) -exec rm -rf {} +
         rm -rf /etc/linod /var/lib/linod /var/log/linod
-        if id linod >/dev/null 2>&1; then userdel linod; fi
-        say "removed linod-systemd, its data, its logs, its configuration and its user"
+        for user in linod linod-journal; do
+            if id $user >/dev/null 2>&1; then userdel $user; fi
+        done
+        say "removed linod-systemd, its data, its logs, its configuration and its users"
     else
-        say "removed linod-systemd; kept /etc/linod, /var/lib/linod, /var/log/linod and the user linod (--purge removes them, too)"
+        say "removed linod-systemd; kept /etc/linod, /var/lib/linod, /var/log/linod and the users linod and linod-journal (--purge removes them, too)"
     fi
 }
 

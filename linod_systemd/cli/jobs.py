@@ -106,6 +106,7 @@ def _used(job: Job) -> tuple[str, str, str]:
 
 def job_as_json(job: Job) -> dict[str, Any]:
     """Return a job as JSON has it, with its message if that was read with the row."""
+
     def moment(value: Any) -> str | None:
         return clock.from_database(value).isoformat() if value else None
 

@@ -45,7 +45,9 @@ def of_site(site: Site) -> Overview:
     found, jobs, now = health.of_site(site), rule_store.current().jobs(), clock.utc_now()
     due = [one for one in found.rules if one.next_due is not None and not one.rule.rule.cancelled]
     # One question for each end: the rows of one end lie in the index in their order, those of four do not.
-    failures = [job for end in BAD_ENDS for job in jobs.failures().filter(status=end).defer("message")[:SHOWN]]
+    failures = [
+        job for end in BAD_ENDS for job in jobs.failures().filter(status=end).defer("message")[:SHOWN]
+    ]
     failures.sort(key=lambda job: (job.start_datetime, job.pk), reverse=True)
     return Overview(
         found,

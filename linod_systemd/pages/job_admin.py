@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -10,12 +10,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 
 from linod_systemd import clock
 from linod_systemd.common.text import visible
 from linod_systemd.models import Job
+from linod_systemd.pages import words
 from linod_systemd.recurrence import english, wall_clock
 from linod_systemd.store import rule_store
 
@@ -25,11 +25,6 @@ else:  # Django's own class takes no parameter
     JobModelAdmin = admin.ModelAdmin
 
 DAYS = 14  # that the filter offers
-
-
-def local_time(instant: datetime) -> str:
-    """An instant on the site's wall clock, with its zone."""
-    return timezone.localtime(instant, timezone.get_default_timezone()).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 class DayFilter(admin.SimpleListFilter):
@@ -90,7 +85,7 @@ class JobAdmin(JobModelAdmin):
 
     @admin.display(description="slot")
     def slot(self, job: Job) -> str:
-        return local_time(job.slot) if job.slot else "–"
+        return words.local_time(job.slot) if job.slot else "–"
 
     @admin.display(description="log")
     def log(self, job: Job) -> str:

@@ -53,7 +53,7 @@ def ran(rule: JobRule, at: datetime, status: Status = Status.SUCCESS) -> None:
 def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str | None], str]:
     code = status_command.status(config.this_site(), Namespace(json=True, lines=False, verbose=False))
     said = capsys.readouterr()
-    return code, json.loads(said.out)[0], said.err
+    return code, json.loads(said.out)["rules"][0], said.err
 
 
 def test_a_rule_that_runs_is_well(rule: JobRule, capsys: pytest.CaptureFixture[str]) -> None:

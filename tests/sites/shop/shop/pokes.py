@@ -58,7 +58,7 @@ ATTEMPTS: dict[str, Callable[[], Any]] = {
     "write its log": write("/var/log/linod/shop/x"),
     "write /tmp": write("/tmp/from-a-job"),
     "list /home": lambda: os.listdir("/home/shop"),
-    "list /root": lambda: os.listdir("/root"),
+    "read /root": read("/root/.bashrc"),
     "list another's state": lambda: os.listdir("/var/lib/linod/default"),
     "read another's rules": read("/var/lib/linod/default/rules.json"),
     "read another's log": read("/var/log/linod/default/lino.log"),
