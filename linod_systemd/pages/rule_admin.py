@@ -84,7 +84,6 @@ class JobRuleAdmin(RuleColumns, RuleActs):
                     ("what it does", self.meaning(rule)),
                     ("next run", self.next_time(rule)),
                     ("last runs", self.last_runs(rule)),
-                    ("usually takes", self.usual(rule)),
                     ("last run", self.last_job(rule)),
                 ],
                 **timeline.context(request, [of(rule).health.rule]),
@@ -115,7 +114,8 @@ class JobRuleAdmin(RuleColumns, RuleActs):
     def act(self, request: HttpRequest, number: int) -> HttpResponse:
         """One act on one rule, by a button of its page."""
         rule = get_object_or_404(JobRule, pk=number)
-        found = self.get_actions(request).get(request.POST.get("action", ""))
+        name = request.POST.get("action", "")
+        found = self.get_actions(request).get(name) if name in self.actions else None
         if request.method != "POST" or found is None or not self.has_view_permission(request, rule):
             raise PermissionDenied
         function, *_ = found

@@ -67,7 +67,7 @@ def of(rule: JobRule) -> Seen:
 class RuleColumns(JobRuleModelAdmin):
     """The columns of the list."""
 
-    list_display = ("name", "meaning", "state", "next_time", "last_runs", "usual", "last_job")
+    list_display = ("name", "meaning", "state", "next_time", "last_runs", "last_job")
 
     @admin.display(description="what it does", ordering="every_unit")
     def meaning(self, rule: JobRule) -> str:
@@ -92,11 +92,11 @@ class RuleColumns(JobRuleModelAdmin):
 
     @admin.display(description="last runs")
     def last_runs(self, rule: JobRule) -> SafeString:
-        return bars.drawn(of(rule).jobs)
-
-    @admin.display(description="usually takes")
-    def usual(self, rule: JobRule) -> str:
-        return spans.duration(pace.usual_seconds(of(rule).jobs))
+        jobs = of(rule).jobs
+        usual = pace.usual_seconds(jobs)
+        if usual is None:
+            return bars.drawn(jobs)
+        return format_html("{}<br><small>usually {}</small>", bars.drawn(jobs), spans.duration(usual))
 
     @admin.display(description="last run")
     def last_job(self, rule: JobRule) -> SafeString | str:
