@@ -1,4 +1,4 @@
-"""JobRule, its queries and its changes. Django finds Job and Pause here, too."""
+"""JobRule, its queries and its changes. Django finds Backfill, Job and Pause here, too."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from linod_systemd.rules import ordering
 from linod_systemd.rules.rule import Rule
 from linod_systemd.rules.validate import check_rule
 from linod_systemd.store import export, rule_store
+from linod_systemd.store.backfill import Backfill
 from linod_systemd.store.choices import CancelledBy
 from linod_systemd.store.job import Job
 from linod_systemd.store.pause import Pause
@@ -29,7 +30,7 @@ from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.store.writer import WriterQuerySet
 from linod_systemd.systemd import time_zones
 
-__all__ = ["Job", "JobRule", "Pause"]
+__all__ = ["Backfill", "Job", "JobRule", "Pause"]
 
 ROW_FIELDS = frozenset(field.name for field in fields(Rule)) - {"weekdays", "paused_until"}
 FIELD_OF = {"weekdays": WEEKDAYS[0]}  # seven fields of the row are one of the recurrence
@@ -181,6 +182,8 @@ class JobRule(models.Model):
             ("enable_jobrule", "Can enable a job rule"),
             ("pause_jobrule", "Can pause a job rule"),
             ("setup_jobrule", "Can set up tasks"),
+            ("skip_jobrule", "Can skip the next run of a job rule"),
+            ("backfill_jobrule", "Can run a job rule for past slots"),
         )
 
     def __str__(self) -> str:
@@ -277,6 +280,7 @@ class JobRule(models.Model):
         super().save(*args, **kwargs)
         if before is not None and before.name != self.name:
             Pause.objects.filter(rule_name=before.name).update(rule_name=self.name)
+            Backfill.objects.filter(rule_name=before.name).update(rule_name=self.name)
         if self.requested_at != (before.requested_at if before else None):
             export.request_on_commit(self.name, wanted=self.requested_at is not None, using=self._state.db)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from linod_systemd import clock
 from linod_systemd.cli.output import say
-from linod_systemd.jobs import running
+from linod_systemd.jobs import backfilling, running, skipped, stopping
 from linod_systemd.sites import config
 from linod_systemd.store import export, pause, rule_store
 from linod_systemd.store.choices import CancelledBy
@@ -66,6 +66,39 @@ def request_run(site: config.Site, name: str) -> int:
     rule_store.current().request_run(rule.name)
     jobs = config.command(site.name, "jobs", rule.name)
     say(f"{rule.name}: asked for; it is started by systemd. See: {jobs}")
+    return 0
+
+
+def skip_next(name: str, why: str) -> int:
+    """:raises NoSuchRule, SkipError: where there is none of this name, or nothing to skip."""
+    rule = find_rule(name)
+    due = skipped.skip_next(rule, config.user_name(), why)
+    following = next_run(rule)
+    say(f"{rule.name}: skips {local(due)}{f', next run at {local(following)}' if following else ''}")
+    return 0
+
+
+def backfill(site: config.Site, options: argparse.Namespace) -> int:
+    """:raises NoSuchRule, BackfillError: where there is none of this name, or no slot to run."""
+    rule = find_rule(options.rule)
+    begin = site_time(options.begin)
+    end = site_time(options.end) if options.end else begin
+    slots = backfilling.ask(rule, begin, end, forced=options.force, by=config.user_name())
+    jobs = config.command(site.name, "jobs", "--trigger", "backfill", rule.name)
+    say(f"{rule.name}: {len(slots)} past slots are run, oldest first, from {local(slots[0])}. See: {jobs}")
+    return 0
+
+
+def stop(site: config.Site, name: str) -> int:
+    """:raises NoSuchRule, NotStopped: where there is none of this name, or it does not run in its unit."""
+    rule = find_rule(name)
+    job = rule_store.current().jobs(rule.name).running().first()
+    if job is None:
+        say(f"{rule.name}: does not run")
+        return 0
+    stopping.ask(site, job)
+    show = config.command(site.name, "show", str(job.pk))
+    say(f"{rule.name}: systemd is asked to stop job #{job.pk}. See: {show}")
     return 0
 
 

@@ -94,7 +94,8 @@ def _job_cells(job: Job, verbose: bool) -> tuple[str, ...]:
     took = "" if job.seconds is None else f"{job.seconds:.2f}"
     start = local(clock.from_database(job.start_datetime))
     used = _used(job) if verbose else ()
-    return (str(job.pk), job.rule_name, start, took, *used, job.status, job.trigger, job.reason)
+    said = job.progress if job.status == Status.RUNNING else job.reason
+    return (str(job.pk), job.rule_name, start, took, *used, job.status, job.trigger, said)
 
 
 def _used(job: Job) -> tuple[str, str, str]:
@@ -126,6 +127,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "warm": job.warm,
         "cpu_seconds": job.cpu_seconds,
         "memory_peak": job.memory_peak,
+        "progress": {"done": job.progress_done, "total": job.progress_total, "text": job.progress_text},
     } | ({} if "message" in job.get_deferred_fields() else {"message": job.message})
 
 

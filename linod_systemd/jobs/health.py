@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -119,6 +119,7 @@ def of(rules: Sequence[StoredRule], now: datetime) -> list[Health]:
     last = jobs.started().first_of_each(names)
     success = jobs.filter(status=Status.SUCCESS).first_of_each(names)
     slots = jobs.last_slots(names)
+    left_out = jobs.slots_to_come(names)
     running = set(jobs.running().values_list("rule_name", flat=True))
     since = min([now, *(slots.get(rule.name) or rule.live_since or now for rule in rules)])
     pauses = source.pauses(since, now)
@@ -132,6 +133,7 @@ def of(rules: Sequence[StoredRule], now: datetime) -> list[Health]:
                 success.get(rule.name),
                 slots.get(rule.name),
                 rule.name in running,
+                left_out.get(rule.name, set()),
                 [one for one in pauses if one.holds(rule.name)],
                 pause.last_of(rule.name, held),
             ),
@@ -143,12 +145,13 @@ def of(rules: Sequence[StoredRule], now: datetime) -> list[Health]:
 @dataclass(frozen=True)
 class Facts:
     """What the database knows of a rule: its last run and success, the latest slot that has a job, whether it
-    is running, its pauses since then, and the one that holds now."""
+    is running, the slots to come that are skipped, its pauses since then, and the one that holds now."""
 
     last: Job | None
     success: Job | None
     latest_slot: datetime | None
     is_running: bool
+    left_out: Set[datetime]
     pauses: Sequence[Pause]
     held: Pause | None
 
@@ -161,7 +164,7 @@ def _of(rule: StoredRule, now: datetime, facts: Facts) -> Health:
         last_start = rule_store.current().jobs(rule.name).last_start()
     impossible, next_due, overdue = "", None, None
     try:
-        next_due = None if rule.rule.cancelled else next_after(rule, paused, last_start)
+        next_due = None if rule.rule.cancelled else next_after(rule, paused, last_start, facts.left_out)
         impossible = time_zones.trouble(rule.rule.timezone or rule.timezone)
         overdue = _overdue(rule, rule.recurrence(), now, last_start, facts)
     except RecurrenceError as error:

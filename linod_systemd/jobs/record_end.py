@@ -9,7 +9,7 @@ from typing import Any
 
 from linod_systemd import clock
 from linod_systemd.common.text import storable
-from linod_systemd.jobs import consequences, mail, rerun, rows
+from linod_systemd.jobs import consequences, logged, mail, rerun, rows
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.jobs.verdict import verdict_of
 from linod_systemd.sites import config
@@ -18,7 +18,7 @@ from linod_systemd.store.choices import Status, StopReason
 from linod_systemd.store.database import DatabaseAway
 from linod_systemd.store.job import Job
 from linod_systemd.store.rule_store import Run
-from linod_systemd.systemd import boot, journal_client, service_result
+from linod_systemd.systemd import boot, service_result
 from linod_systemd.systemd.journal_client import JournalAway
 from linod_systemd.systemd.service_result import ServiceResult, StillRunning
 
@@ -70,6 +70,8 @@ def by_spool(job: Job, row: Mapping[str, Any]) -> bool:
     :param row: the fields of the Job, as python values.
     """
     values = {name: row[name] for name in SPOOLED if name in row}  # an older version kept fewer
+    for name in Job.PROGRESS:
+        setattr(job, name, row.get(name, getattr(job, name)))
     return rule_store.current().finish(job, **values, ended=row["end_datetime"])
 
 
@@ -96,7 +98,7 @@ def by_systemd(
         job,
         status=verdict.status,
         reason=verdict.reason,
-        message=message or _logged(site, job) or job.message,
+        message=message or logged.text(site, job) or job.message,
         exit_code=verdict.exit_code,
         blameless=not began,
         owed=not began and not verdict.was_stopped and rerun.can_be_owed(source.rule(name), job),
@@ -127,7 +129,7 @@ def lose(site: config.Site, job: Job) -> bool:
             by_systemd(site, job.rule_name, result, service_result.complete_text(site, job.invocation_id))
             return True
     reason = "the machine went down" if job.boot_id != boot.boot_id() else "its process is gone"
-    as_lost(job, reason, message=_logged(site, job) or job.message)
+    as_lost(job, reason, message=logged.text(site, job) or job.message)
     return True
 
 
@@ -139,15 +141,6 @@ def as_lost(job: Job, reason: str, *, message: str | None = None, ended: datetim
     at = None if ended is None else clock.to_database(ended)
     if rule_store.current().finish(job, status=Status.LOST, reason=reason, message=message, ended=at):
         logger.error("%s: job #%s is lost: %s", job.rule_name, job.pk, reason)
-
-
-def _logged(site: config.Site, job: Job) -> str:
-    """Return what the journal has of a job, for its message."""
-    if not job.invocation_id:
-        return journal_client.text_of_job(site, job.pk)
-    # The attempts of one invocation are told apart by time; the first has what came before it, too.
-    since = clock.from_database(job.start_datetime) if job.attempt > 1 else None
-    return journal_client.text_of_invocation(site, job.invocation_id, since)
 
 
 def _had_its_time(job: Job, ended: datetime) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from linod_systemd import clock
 from linod_systemd.common import host, unit_names
-from linod_systemd.jobs import running
+from linod_systemd.jobs import backfilling, running
 from linod_systemd.sites import config
 from linod_systemd.store import pause, rule_store
 from linod_systemd.store.choices import BAD_ENDS, Status, StopReason, Trigger
@@ -51,10 +51,12 @@ def of(rule: StoredRule) -> Owed | None:
     """Return the run that the last job of a rule left to be done (None: a person asked for the start)."""
     jobs = rule_store.current().jobs(rule.name)
     last = jobs.started().first()
+    if last is not None and _interrupted(last):
+        return Owed(Trigger.CATCH_UP, last.attempt + 1, last.scheduled_for)
+    if (past := backfilling.next_of(rule.name)) is not None:
+        return Owed(Trigger.BACKFILL, backfilling.attempt_of(past), past.slot, has_waited=True)
     if last is None:
         return None
-    if _interrupted(last):
-        return Owed(Trigger.CATCH_UP, last.attempt + 1, last.scheduled_for)
     owed = jobs.owed().filter(host=host.host_name()).first()
     if owed is not None and not _was_tried_again(owed):
         return Owed(Trigger.RETRY, owed.attempt + 1, owed.scheduled_for, has_waited=True)
@@ -65,7 +67,8 @@ def of(rule: StoredRule) -> Owed | None:
 
 def can_be_owed(rule: StoredRule | None, job: Job) -> bool:
     """Whether the slot of a job is one that may be tried again: a person sees how a run by hand ends."""
-    return job.scheduled_for is not None and rule is not None and rule.slots() is not None
+    by_a_person = job.scheduled_for is None or job.trigger == Trigger.BACKFILL
+    return not by_a_person and rule is not None and rule.slots() is not None
 
 
 def request(site: config.Site) -> None:

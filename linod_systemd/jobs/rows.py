@@ -10,7 +10,7 @@ from django.db import IntegrityError
 
 from linod_systemd import clock
 from linod_systemd.common import host, unit_names
-from linod_systemd.jobs import rerun, spool
+from linod_systemd.jobs import backfilling, rerun, spool
 from linod_systemd.jobs.rerun import Owed
 from linod_systemd.jobs.running import IsRunning
 from linod_systemd.rules import slot
@@ -98,6 +98,8 @@ def never_begun(
     if rule is not None and rule.requested_at is not None:
         asked = rerun.of(rule) or Owed(Trigger.MANUAL, 1, None)
         trigger, attempt, slot_of = asked.trigger, asked.attempt, asked.scheduled_for
+        if trigger == Trigger.BACKFILL:
+            backfilling.has_begun(name, slot_of)
     else:
         trigger, start = _trigger(site, name, invocation_id)
         start = at if is_start else start
@@ -110,7 +112,7 @@ def never_begun(
             "start_datetime": clock.to_database(at),
             "status": Status.LOST,
             "blameless": True,
-            "owed": slot_of is not None,
+            "owed": slot_of is not None and trigger != Trigger.BACKFILL,
             "trigger": trigger,
             "attempt": attempt,
             "scheduled_for": slot_of,

@@ -13,8 +13,9 @@ from itertools import islice, takewhile
 
 from linod_systemd import clock
 from linod_systemd.common import host
+from linod_systemd.errors import LinodError
 from linod_systemd.recurrence.recurrence_set import RecurrenceSet
-from linod_systemd.store import database, rule_store
+from linod_systemd.store import database, next_due, rule_store
 from linod_systemd.store.choices import CancelledBy, Status, Trigger
 from linod_systemd.store.rule_store import StoredRule
 from linod_systemd.systemd import boot
@@ -81,6 +82,29 @@ def note(rule: StoredRule, until: datetime, passed_over: str = "") -> None:
 def has_gap(rule: StoredRule, until: datetime) -> bool:
     """Whether there is something for :func:`note` to look at: an occurrence up to then that has no row."""
     return _first_without_row(rule, rule.slots(), until, SETTLING) is not None
+
+
+class SkipError(LinodError):
+    """A run that cannot be skipped."""
+
+
+def skip_next(rule: StoredRule, by: str, why: str = "") -> datetime:
+    """Write the row of the next occurrence of a live rule, so that its timer rings for a slot that is taken;
+    when that is (UTC).
+
+    :raises SkipError: where there is none, or it is not known before.
+    """
+    slots = rule.slots()
+    if slots is None:
+        raise SkipError(f"the next run of {rule.name} is not known before", "pause it instead")
+    due = None if rule.rule.cancelled else next_due.next_run(rule)
+    if due is None:
+        raise SkipError(
+            f"{rule.name} has no next run: it is cancelled, or never due", "there is nothing to skip"
+        )
+    note = f": {why}" if why else ""
+    _write(rule, Span(f"skipped by {by or 'a person'}{note}"[:200], due))
+    return due
 
 
 def note_cancelled(rule: StoredRule) -> None:

@@ -18,6 +18,7 @@ from linod_systemd.models import JobRule
 from linod_systemd.procedures import Procedure
 from linod_systemd.store.choices import Status
 from linod_systemd.store.job import Job
+from linod_systemd.store.progress import Progress
 from linod_systemd.store.request import Stopping
 from linod_systemd.store.rule_store import Run, StoredRule
 
@@ -69,7 +70,7 @@ class LinoStore(DjangoStore):
 
     def request_for(self, rule: StoredRule, job: Job, logger: logging.Logger) -> Any:
         ar = BaseRequest(user=_daemon_user(), logger=logger)
-        ar.rule, ar.job, ar.stopping = rule.row or rule.rule, job, Stopping()
+        ar.rule, ar.job, ar.stopping, ar.progress = rule.row or rule.rule, job, Stopping(), Progress(job)
         return ar
 
     def claim(self, rule: StoredRule, job: Job) -> Run:

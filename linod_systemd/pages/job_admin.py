@@ -1,23 +1,30 @@
-"""The history of jobs in Django's admin: to be read, not changed."""
+"""The history of jobs in Django's admin: to be read, not changed; and the page of one job."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
 from linod_systemd import clock
 from linod_systemd.common.text import visible
+from linod_systemd.errors import LinodError
+from linod_systemd.jobs import stopping
 from linod_systemd.models import Job
-from linod_systemd.pages import words
+from linod_systemd.pages import one_job, words
 from linod_systemd.recurrence import english, wall_clock
-from linod_systemd.store import rule_store
+from linod_systemd.store import database, rule_store, spans
+from linod_systemd.store.choices import Status
 
 if TYPE_CHECKING:
     JobModelAdmin = admin.ModelAdmin[Job]
@@ -25,6 +32,7 @@ else:  # Django's own class takes no parameter
     JobModelAdmin = admin.ModelAdmin
 
 DAYS = 14  # that the filter offers
+TEMPLATES = "admin/linod_systemd/job"
 
 
 class DayFilter(admin.SimpleListFilter):
@@ -64,33 +72,31 @@ class RuleFilter(admin.SimpleListFilter):
 
 @admin.register(Job)
 class JobAdmin(JobModelAdmin):
-    """The history: to be read, not edited."""
+    """The history: to be read, not edited. A job that runs can be stopped, any be run again."""
 
-    list_display = ("id", "rule_name", "start_datetime", "seconds", "status", "trigger", "reason")
+    list_display = ("id", "rule_name", "began", "took", "ended", "trigger", "said")
     list_filter = (DayFilter, "status", "trigger", "warm", RuleFilter)
     show_full_result_count = False
     search_fields = ("rule_name", "reason", "message")
-    fields = (
-        ("rule_name", "status", "reason"),
-        ("start_datetime", "end_datetime", "seconds"),
-        ("trigger", "slot", "attempt"),
-        ("host", "invocation_id", "exit_code"),
-        "log",
-    )
-    readonly_fields = ("seconds", "slot", "log")
+    fields = ("rule_name",)  # of a page that shows them in its own way
+    change_form_template = f"{TEMPLATES}/change_form.html"
+    change_list_template = f"{TEMPLATES}/change_list.html"
 
-    @admin.display(description="seconds")
-    def seconds(self, job: Job) -> str:
-        return "–" if job.seconds is None else f"{job.seconds:.2f}"
+    @admin.display(description="start", ordering="start_datetime")
+    def began(self, job: Job) -> SafeString:
+        return words.moment(clock.from_database(job.start_datetime))
 
-    @admin.display(description="slot")
-    def slot(self, job: Job) -> str:
-        return words.local_time(job.slot) if job.slot else "–"
+    @admin.display(description="took")
+    def took(self, job: Job) -> str:
+        return spans.duration(job.seconds)
 
-    @admin.display(description="log")
-    def log(self, job: Job) -> str:
-        """Whatever a job printed is data: escaped, with its control characters visible."""
-        return format_html('<pre style="white-space: pre-wrap; margin: 0">{}</pre>', visible(job.message))
+    @admin.display(description="status", ordering="status")
+    def ended(self, job: Job) -> SafeString:
+        return words.badge(words.kind(job), job.status)
+
+    @admin.display(description="reason")
+    def said(self, job: Job) -> str:
+        return visible(job.progress if job.status == Status.RUNNING else job.reason)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """Without the messages, which only the page of one job shows, and which may be long."""
@@ -104,3 +110,70 @@ class JobAdmin(JobModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         return False
+
+    def get_urls(self) -> list[URLPattern]:
+        pages: dict[str, Callable[..., HttpResponse]] = {"live": self.live, "act": self.act}
+        ours = [
+            path(f"<int:number>/{name}/", self.admin_site.admin_view(view), name=f"linod_systemd_job_{name}")
+            for name, view in pages.items()
+        ]
+        return [*ours, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        job = self.get_object(request, object_id)
+        seen: dict[str, Any] = {}
+        if job is not None and self.has_view_permission(request, job):
+            seen = one_job.context(job) | {"title": f"Job {job.pk} of {visible(job.rule_name)}"}
+            seen["acts"] = [(name, label) for name, label, may in self._acts(job) if _may(request, may)]
+        return super().change_view(request, object_id, form_url, seen | (extra_context or {}))
+
+    def live(self, request: HttpRequest, number: int) -> HttpResponse:
+        """The part of the page that changes while the job runs."""
+        job = get_object_or_404(Job, pk=number)
+        if not self.has_view_permission(request, job):
+            raise PermissionDenied
+        return render(request, f"{TEMPLATES}/live.html", one_job.context(job))
+
+    @staticmethod
+    def _acts(job: Job) -> list[tuple[str, str, str]]:
+        """The acts that fit: name, label, and the permission that each needs."""
+        if job.status == Status.RUNNING:
+            return [("stop", "Stop", "stop_job")] if job.invocation_id else []
+        return [("run_again", "Run again", "run_jobrule")] if job.rule_id else []
+
+    def act(self, request: HttpRequest, number: int) -> HttpResponse:
+        """Stop a job, or run its rule again, by a button of its page."""
+        job = get_object_or_404(Job, pk=number)
+        name = request.POST.get("action", "")
+        needed = {act: may for act, _, may in self._acts(job)}.get(name)
+        is_allowed = needed is not None and _may(request, needed)
+        if request.method != "POST" or not is_allowed or not self.has_view_permission(request, job):
+            raise PermissionDenied
+        try:
+            with database.atomic():
+                said = self._stop(job) if name == "stop" else self._run_again(job)
+                self.log_change(request, job, said)
+            messages.success(request, f"{said}.")
+        except (LinodError, OSError) as error:
+            messages.error(request, visible(str(error)))
+        return HttpResponseRedirect(reverse("admin:linod_systemd_job_change", args=[number]))
+
+    @staticmethod
+    def _stop(job: Job) -> str:
+        stopping.ask(rule_store.current().site, job)
+        return f"systemd was asked to stop job {job.pk}"
+
+    @staticmethod
+    def _run_again(job: Job) -> str:
+        rule_store.current().request_run(job.rule_name)
+        return f"systemd was asked to run {visible(job.rule_name)} again"
+
+
+def _may(request: HttpRequest, permission: str) -> bool:
+    return request.user.has_perm(f"linod_systemd.{permission}")

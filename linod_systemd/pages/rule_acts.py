@@ -10,8 +10,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from linod_systemd import clock
+from linod_systemd.common.text import visible
+from linod_systemd.jobs import backfilling, skipped
+from linod_systemd.jobs.backfilling import BackfillError
+from linod_systemd.jobs.skipped import SkipError
 from linod_systemd.models import JobRule
-from linod_systemd.pages.rule_form import RuleActionForm
+from linod_systemd.pages.rule_form import BackfillForm, RuleActionForm
 from linod_systemd.pages.words import local_time
 from linod_systemd.sites import config
 from linod_systemd.store import database, pause, rule_store
@@ -28,7 +32,7 @@ class RuleActs(JobRuleModelAdmin):
     """What one may do to rules, in their list and on the page of each."""
 
     action_form = RuleActionForm
-    actions = ("run_now", "cancel", "enable", "pause_until", "resume", "take_code")
+    actions = ("run_now", "cancel", "enable", "pause_until", "resume", "skip_next", "take_code")
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("linod_systemd.run_jobrule")
@@ -41,6 +45,12 @@ class RuleActs(JobRuleModelAdmin):
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("linod_systemd.pause_jobrule")
+
+    def has_skip_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("linod_systemd.skip_jobrule")
+
+    def has_backfill_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("linod_systemd.backfill_jobrule")
 
     def has_setup_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("linod_systemd.setup_jobrule")
@@ -94,6 +104,35 @@ class RuleActs(JobRuleModelAdmin):
         end = config.command(source.site.name, "resume")
         still = f". The whole site is paused; to end that: {end}" if whole else ""
         _tell(request, count, f"{_rules(count)} resumed: timers start them{still}.", f"were paused{still}")
+
+    @admin.action(description="Skip the next run", permissions=["skip"])
+    def skip_next(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
+        note, by = request.POST.get("note", ""), request.user.get_username()
+        for rule in rules:
+            try:
+                with database.atomic():
+                    due = local_time(skipped.skip_next(rule.stored(), by, note))
+                    self.log_change(request, rule, f"skips {due}" + (f": {note}" if note else ""))
+                messages.success(request, f"The rule {visible(rule.name)} skips {due}.")
+            except SkipError as error:
+                messages.error(request, visible(str(error)))
+
+    def backfill(self, request: HttpRequest, rule: JobRule) -> None:
+        """Have a rule run for past slots: of its page alone, as it needs two times."""
+        form = BackfillForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, "Say from when until when, as 2026-12-31T04:00, in the site's time.")
+            return
+        begin, end = (clock.from_database(form.cleaned_data[name]) for name in ("begin", "end"))
+        forced, by = form.cleaned_data["forced"], request.user.get_username()
+        try:
+            with database.atomic():
+                slots = backfilling.ask(rule.stored(), begin, end, forced=forced, by=by)
+                said = f"runs for {len(slots)} past slots from {local_time(slots[0])}"
+                self.log_change(request, rule, said)
+            messages.success(request, f"The rule {visible(rule.name)} {said}, oldest first; see Jobs.")
+        except BackfillError as error:
+            messages.error(request, visible(str(error)))
 
     @admin.action(description="Take the code's values", permissions=["change"])
     def take_code(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
 from linod_systemd.models import JobRule
-from linod_systemd.pages import preview, timeline
+from linod_systemd.pages import preview, rule_units, timeline
 from linod_systemd.pages.rule_acts import RuleActs
 from linod_systemd.pages.rule_form import FIELDSETS, JobRuleForm
 from linod_systemd.pages.rule_list import RuleColumns, RuleList, of
@@ -79,6 +79,9 @@ class JobRuleAdmin(RuleColumns, RuleActs):
             seen = {
                 "linod_rule": rule,
                 "linod_acts": list(self._fitting(request, rule)),
+                "linod_backfills": self.has_backfill_permission(request)
+                and of(rule).health.rule.slots() is not None,
+                "linod_units": rule_units.text(rule.name),
                 "linod_state": self.state(rule),
                 "linod_columns": [
                     ("what it does", self.meaning(rule)),
@@ -99,28 +102,34 @@ class JobRuleAdmin(RuleColumns, RuleActs):
             "enable": rule.cancelled,
             "pause_until": not rule.cancelled,
             "resume": found.paused_until is not None,
+            "skip_next": found.next_due is not None and found.rule.slots() is not None,
             "take_code": bool(found.edits),
         }
-        allowed = self.get_actions(request)
+        allowed = dict(self.get_action_choices(request))
         for name, does_fit in fits.items():
-            if does_fit and (act := allowed.get(name)) is not None:
-                yield name, act[2]
+            if does_fit and name in allowed:
+                yield name, allowed[name]
 
     def named(self, request: HttpRequest) -> HttpResponse:
         """Lead to the page of the rule of this name: links need no number then."""
-        rule = get_object_or_404(JobRule, name=request.GET.get("name", ""))
-        return HttpResponseRedirect(reverse("admin:linod_systemd_jobrule_change", args=[rule.pk]))
+        return self._back_to(get_object_or_404(JobRule, name=request.GET.get("name", "")))
 
     def act(self, request: HttpRequest, number: int) -> HttpResponse:
         """One act on one rule, by a button of its page."""
         rule = get_object_or_404(JobRule, pk=number)
         name = request.POST.get("action", "")
-        found = self.get_actions(request).get(name) if name in self.actions else None
-        if request.method != "POST" or found is None or not self.has_view_permission(request, rule):
+        if name == "backfill" and request.method == "POST" and self.has_backfill_permission(request):
+            self.backfill(request, rule)
+            return self._back_to(rule)
+        is_allowed = name in self.actions and name in self.get_actions(request)
+        if request.method != "POST" or not is_allowed or not self.has_view_permission(request, rule):
             raise PermissionDenied
-        function, *_ = found
-        function(self, request, JobRule.objects.filter(pk=number))
-        return HttpResponseRedirect(reverse("admin:linod_systemd_jobrule_change", args=[number]))
+        getattr(self, name)(request, JobRule.objects.filter(pk=number))
+        return self._back_to(rule)
+
+    @staticmethod
+    def _back_to(rule: JobRule) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:linod_systemd_jobrule_change", args=[rule.pk]))
 
     def timeline(self, request: HttpRequest) -> HttpResponse:
         """The runs of all rules over time."""

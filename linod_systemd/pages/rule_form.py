@@ -64,3 +64,11 @@ class RuleActionForm(ActionForm):
         required=False, label="until", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
     note = forms.CharField(required=False, label="note", max_length=200)
+
+
+class BackfillForm(forms.Form):
+    """The past slots for which a rule is to run."""
+
+    begin = forms.DateTimeField()
+    end = forms.DateTimeField()
+    forced = forms.BooleanField(required=False)

@@ -15,7 +15,17 @@ from django.db import close_old_connections
 from linod_systemd import clock
 from linod_systemd.common import host
 from linod_systemd.errors import AlreadyRunning
-from linod_systemd.jobs import mail, reconcile, record_end, rerun, rows, running, skipped, unrecorded_starts
+from linod_systemd.jobs import (
+    backfilling,
+    mail,
+    reconcile,
+    record_end,
+    rerun,
+    rows,
+    running,
+    skipped,
+    unrecorded_starts,
+)
 from linod_systemd.jobs.outcome import Outcome
 from linod_systemd.jobs.rerun import Owed
 from linod_systemd.jobs.rows import SlotTaken
@@ -31,6 +41,7 @@ from linod_systemd.store import database, lookup
 from linod_systemd.store.choices import Status, Trigger
 from linod_systemd.store.database import DatabaseAway
 from linod_systemd.store.job import Job
+from linod_systemd.store.progress import Progress
 from linod_systemd.store.rule_store import Run, StoredRule
 from linod_systemd.systemd import boot, cgroup, invocation
 from linod_systemd.systemd.cgroup import Usage
@@ -65,6 +76,9 @@ def execute(site: config.Site, name: str, *, warm: bool = False, elapsed: dateti
         _mark_ended(site, start)
         raise _refused(site, start) from error
     _mark_ended(site, start)
+    if rule.is_stored and start.by.by_systemd:
+        with _told_if_away(site, rule):
+            backfilling.go_on(name)
     mail.send_here(site)
     return outcome.exit_code
 
@@ -146,7 +160,8 @@ def _attempts(site: config.Site, start: Start) -> Outcome:
         if outcome.status != Status.FAILED or number > retries:
             return outcome
         number += 1
-        asked = Owed(Trigger.RETRY, number, run.job.scheduled_for)
+        is_backfill = asked is not None and asked.trigger == Trigger.BACKFILL
+        asked = Owed(Trigger.BACKFILL if is_backfill else Trigger.RETRY, number, run.job.scheduled_for)
 
 
 def run_by_hand(site: config.Site, name: str, ar: Any = None, logger: logging.Logger | None = None) -> Job:
@@ -192,7 +207,11 @@ def begin(site: config.Site, start: Start, number: int = 1, asked: Owed | None =
             reconcile.lose_others(site, rule.name)
             if asked is None and start.due is not None:
                 _look_back(site, start, start.due - INSTANT)
-    return rows.begin(site, rule, job)
+    run = rows.begin(site, rule, job)
+    if job.trigger == Trigger.BACKFILL:
+        with _told_if_away(site, rule):
+            backfilling.has_begun(rule.name, job.scheduled_for)
+    return run
 
 
 def _look_back(site: config.Site, start: Start, until: datetime) -> None:
@@ -242,6 +261,8 @@ def _run(
         if ar is None:
             ar = run.request(job_logger or log.logger)
         outcome = attempt.call(run, ar)
+        if isinstance(progress := getattr(ar, "progress", None), Progress):
+            progress.settle()
         log.attach()
         if outcome.details:
             log.captured.add(outcome.details)

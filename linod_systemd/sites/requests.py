@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,16 +19,20 @@ from linod_systemd.common import files
 from linod_systemd.sites.config import Site
 
 EXPORT = "rules"  # look at rules.json
-RUN = "run-"  # start a rule's unit: its name is the text of the link
+RUN = "run-"  # start a rule's unit: the name of the rule is the text of the link
+STOP = "stop-"  # end an invocation of a rule's unit: the text is its id and, after a blank, the rule
+INVOCATION_ID = re.compile("[0-9a-f]{32}")
 LONGEST = 4095  # bytes of a link's text (PATH_MAX, path_resolution(7)); no rule's name is as long
 MOST = 1000  # taken at once; what is left starts the oneshot again
 
 
 @dataclass
 class Taken:
-    """The rules that are to be run, and the troubles with files that are no request."""
+    """The rules that are to be run, the invocations to be ended with their rules, and the troubles with files
+    that are no request."""
 
     run: list[str] = field(default_factory=list)
+    stop: list[tuple[str, str]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)  # these are still there, and cannot be removed
 
@@ -45,20 +50,29 @@ def request_run(site: Site, rule: str) -> None:
 
     :raises OSError: where the state folder cannot be written.
     """
-    _leave(site, _run_file(rule), rule)
+    _leave(site, _file(RUN, rule), rule)
+
+
+def request_stop(site: Site, rule: str, invocation_id: str) -> None:
+    """Ask root's side to end an invocation of the unit of a rule, if it is the one that is running.
+
+    :raises OSError: where the state folder cannot be written.
+    """
+    text = f"{invocation_id} {rule}"
+    _leave(site, _file(STOP, text), text)
 
 
 def withdraw_run(site: Site, rule: str) -> bool:
     """Take back what was asked for; whether it was still there."""
     try:
-        (site.request_directory / _run_file(rule)).unlink()
+        (site.request_directory / _file(RUN, rule)).unlink()
     except FileNotFoundError:
         return False
     return True
 
 
-def _run_file(rule: str) -> str:
-    return RUN + hashlib.sha256(rule.encode()).hexdigest()[:32]
+def _file(kind: str, text: str) -> str:
+    return kind + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _leave(site: Site, name: str, text: str) -> None:
@@ -87,10 +101,10 @@ def take(folder: Path) -> Taken:
 
 
 def _take_one(directory: int, name: str, taken: Taken) -> None:
-    rule = trouble = ""
+    text = trouble = ""
     if name != EXPORT:
         try:
-            rule = _rule_in(directory, name)
+            text = _text_in(directory, name)
         except (OSError, ValueError) as error:
             trouble = f"{name!r:.80} is no request ({error!s:.200})"
     try:
@@ -99,8 +113,11 @@ def _take_one(directory: int, name: str, taken: Taken) -> None:
         return  # withdrawn in this moment
     except OSError as error:
         taken.stuck.append(f"{name!r:.80} cannot be removed ({error.strerror})")
-    if rule:
-        taken.run.append(rule)
+    if text and name.startswith(RUN):
+        taken.run.append(text)
+    elif text:
+        invocation_id, _, rule = text.partition(" ")
+        taken.stop.append((invocation_id, rule))
     elif trouble:
         taken.troubles.append(trouble)
 
@@ -112,9 +129,11 @@ def _remove(directory: int, name: str) -> None:
         os.rmdir(name, dir_fd=directory)
 
 
-def _rule_in(directory: int, name: str) -> str:
-    """:raises OSError, ValueError: where it is no request to run a rule."""
-    rule = os.readlink(name, dir_fd=directory)
-    if name != _run_file(rule):
-        raise ValueError("its name is not made from the rule that it asks for")
-    return rule
+def _text_in(directory: int, name: str) -> str:
+    """:raises OSError, ValueError: where it is no request to run a rule or to end an invocation."""
+    text = os.readlink(name, dir_fd=directory)
+    if name not in (_file(RUN, text), _file(STOP, text)):
+        raise ValueError("its name is not made from what it asks for")
+    if name.startswith(STOP) and not INVOCATION_ID.fullmatch(text.partition(" ")[0]):
+        raise ValueError("it names no invocation")
+    return text

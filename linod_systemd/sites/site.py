@@ -75,7 +75,7 @@ class Site:
 
     @property
     def is_in_home(self) -> bool:
-        """Whether anything of it lies where ProtectHome=tmpfs would hide it."""
+        """Whether anything of it lies in a home, which its units hide otherwise."""
         places = (self.directory, self.python, self.environment_file or "", *self.writable)
         return any(f"{place}/".startswith(HOMES) for place in places)
 

@@ -43,6 +43,7 @@ class Trigger(models.TextChoices):
     CATCH_UP = "catch_up"
     MANUAL = "manual"
     RETRY = "retry"
+    BACKFILL = "backfill"
 
 
 class CancelledBy(models.TextChoices):

@@ -15,6 +15,7 @@ from linod_systemd.sites import config
 from linod_systemd.store import pausing
 from linod_systemd.store.job import Job, JobQuerySet
 from linod_systemd.store.pause import Pause
+from linod_systemd.store.progress import Progress
 from linod_systemd.store.request import Request
 from linod_systemd.store.rule_store import RuleStore, Run, StoredRule
 
@@ -69,7 +70,7 @@ class JobStore:
         return Procedures.get(rule.rule.procedure)
 
     def request_for(self, rule: StoredRule, job: Job, logger: logging.Logger) -> Any:
-        return Request(rule.row or rule.rule, job, logger)
+        return Request(rule.row or rule.rule, job, logger, Progress(job))
 
     def claim(self: RuleStore, rule: StoredRule, job: Job) -> Run:
         job.save(force_insert=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 from django.utils import timezone
@@ -21,7 +22,9 @@ def next_run(rule: StoredRule) -> datetime | None:
     """
     if rule.rule.cancelled:
         return None
-    return next_after(rule, paused_until(rule), rule_store.current().jobs(rule.name).last_start())
+    jobs = rule_store.current().jobs()
+    left_out = jobs.slots_to_come([rule.name]).get(rule.name, set())
+    return next_after(rule, paused_until(rule), jobs.filter(rule_name=rule.name).last_start(), left_out)
 
 
 def paused_until(rule: StoredRule) -> datetime | None:
@@ -29,17 +32,22 @@ def paused_until(rule: StoredRule) -> datetime | None:
     return pause.end_of(rule.name, rule_store.current().pauses(clock.utc_now(), rule=rule.name))
 
 
-def next_after(rule: StoredRule, paused: datetime | None, last_start: datetime | None) -> datetime | None:
+def next_after(
+    rule: StoredRule,
+    paused: datetime | None,
+    last_start: datetime | None,
+    left_out: Container[datetime] = (),
+) -> datetime | None:
     """Return the next run of a live rule of which the end of its pause and its last start are known.
 
+    :param left_out: occurrences (UTC) that a person skips.
     :raises RecurrenceError: where the rule holds an impossible recurrence.
     """
     recurrence, now = rule.recurrence(), clock.utc_now()
-    if paused is not None:
-        return recurrence.next_after(paused - INSTANT)
-    if not recurrence.is_monotonic:
-        return recurrence.next_after(now)
-    return recurrence.next_after_start(last_start, now)
+    if recurrence.is_monotonic and paused is None:
+        return recurrence.next_after_start(last_start, now)
+    since = now if paused is None else paused - INSTANT
+    return next((due for due in recurrence.occurrences(since) if due not in left_out), None)
 
 
 def in_words(rule: StoredRule) -> str:

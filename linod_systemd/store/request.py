@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linod_systemd.store.job import Job
+    from linod_systemd.store.progress import Progress
 
 
 @dataclass
@@ -59,12 +60,14 @@ def stop_was_seen() -> bool:
 class Request:
     """The rule and the job of this run, and a logger whose records reach the job's message.
 
-    ``rule`` is the site's own row, such as a JobRule; a plain Rule where the database is away.
+    ``rule`` is the site's own row, such as a JobRule; a plain Rule where the database is away. ``progress``
+    is called with what is done, of how much, and a word: ``ar.progress(120, 400, "mails")``.
     """
 
     rule: Any
     job: Job
     logger: logging.Logger
+    progress: Progress
 
     @property
     def stopping(self) -> bool:

@@ -16,6 +16,7 @@ from linod_systemd import clock
 from linod_systemd.common import unit_names
 from linod_systemd.errors import LinodError
 from linod_systemd.jobs import (
+    backfilling,
     consequences,
     health,
     mail_sender,
@@ -104,7 +105,9 @@ def _request_again(site: config.Site) -> None:
 
 
 def _request_owed(site: config.Site) -> None:
-    """Have slots tried again whose run could not help its end, and tell of those that were never run."""
+    """Have slots tried again whose run could not help its end, and tell of those that were never run; and
+    have past slots run on that a person asked for."""
+    backfilling.request_left(site)
     for job in rerun.request_owed(site):
         consequences.tell_never_run(job)
 

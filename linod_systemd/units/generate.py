@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from linod_systemd.common import unit_names
 from linod_systemd.common.text import visible_line
 from linod_systemd.errors import LinodError
 from linod_systemd.sites import config, trust
-from linod_systemd.sites.requests import Taken
 from linod_systemd.systemd import analyze, systemctl
 from linod_systemd.units import apply, locks, plan, read_as_user, render, sources, verified, wanted
+from linod_systemd.units.asked import Asked
 from linod_systemd.units.compute_timers import Computed
 from linod_systemd.units.plan import Plan
 from linod_systemd.units.time_budget import TimeBudget
@@ -114,43 +113,17 @@ def generate(options: argparse.Namespace) -> int:
         if options.site:  # as its path unit starts it, again and again
             seconds = sites[0].root_seconds_per_minute
             run.budget = stack.enter_context(TimeBudget(locks.directory(), sites[0].name, seconds))
-        asked, is_stuck = _take_requests(sites)
+        asked = Asked.of(sites, _complain)
         try:
-            return max(int(is_stuck), _generate(run, sites, options))
+            return max(int(asked.is_stuck), _generate(run, sites, options))
         finally:  # also where a rule or the disk is in the way of the generator
-            _start(asked, per_user)
-            if is_stuck:
+            asked.carry_out(per_user=per_user)
+            if asked.is_stuck:
                 time.sleep(STUCK_SECONDS)
-
-
-def _take_requests(sites: list[config.Site]) -> tuple[list[str], bool]:
-    """The units that sites ask to be started, and whether something stays that cannot be taken."""
-    asked, is_stuck = [], False
-    for site in sites:
-        try:
-            taken = read_as_user.take(site)
-        except LinodError as error:
-            taken = Taken(stuck=[str(error)])
-        asked += [unit_names.service(site.unit_prefix, rule) for rule in taken.run]
-        for trouble in taken.troubles:
-            _complain(f"{site.request_directory}: {trouble}: it was removed")
-        for trouble in taken.stuck:
-            _complain(f"{site.request_directory}: {trouble}: remove it, or what is asked for waits")
-            is_stuck = True
-    return asked, is_stuck
 
 
 def _complain(what: object) -> None:
     print(visible_line(f"linod-generate-units: {what}"), file=sys.stderr)
-
-
-def _start(units: Iterable[str], per_user: bool) -> None:
-    for unit in units:
-        try:
-            systemctl.systemctl("start", "--no-block", "--", unit, per_user=per_user)
-            print(f"started {unit}")
-        except LinodError as error:
-            _complain(error)
 
 
 def _generate(

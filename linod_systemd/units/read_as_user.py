@@ -46,7 +46,8 @@ def take(site: config.Site) -> Taken:
     text = _as_user(site, _send_requests, site.request_directory)
     try:
         taken = Taken(**json.loads(text or "{}"))
-        _check_texts(taken.run, taken.troubles, taken.stuck)
+        taken.stop = [(invocation_id, rule) for invocation_id, rule in taken.stop]
+        _check_texts(taken.run, [rule for _, rule in taken.stop], taken.troubles, taken.stuck)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
             f"{site.request_directory} cannot be taken ({error!s:.200})", f"remove what {site.user} put there"

@@ -23,6 +23,7 @@ from linod_systemd.jobs import outbox
 from linod_systemd.models import Job, JobRule
 from linod_systemd.procedures import Procedures
 from linod_systemd.sites import config
+from linod_systemd.store.progress import Progress
 from linod_systemd.store.request import Request
 from linod_systemd.tasks import Tasks
 
@@ -47,7 +48,7 @@ def run() -> Run:
             rule=rule, rule_name=name, start_datetime=clock.utc_now(), end_datetime=clock.utc_now()
         )
         Job.objects.filter(pk=job.pk).update(status="success")
-        procedure.run(Request(rule, job, logging.getLogger("linod.job")))
+        procedure.run(Request(rule, job, logging.getLogger("linod.job"), Progress(job)))
         return job
 
     return run_now

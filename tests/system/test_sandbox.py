@@ -17,7 +17,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("write the writable folder", "write its state", "write its log", "write /tmp"), ("done",)
     ),
-    **dict.fromkeys(("list /home", "list /root"), (DENIED, "No such file or directory")),
+    **dict.fromkeys(("list /home", "read /root"), (DENIED, "No such file or directory")),
     **dict.fromkeys(("list another's state", "read another's rules", "read another's log"), (DENIED,)),
     "read another's database": (DENIED,),
     "see another's process": ("No such file or directory",),

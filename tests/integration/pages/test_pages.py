@@ -20,7 +20,7 @@ from linod_systemd.cli.command import Call
 from linod_systemd.cli.parser import parser
 from linod_systemd.demo.models import User
 from linod_systemd.models import Job, JobRule
-from linod_systemd.sites import config
+from linod_systemd.sites import config, requests
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status
 from linod_systemd.tasks import Tasks
@@ -179,9 +179,61 @@ def test_questions_do_not_grow_with_the_rules(client: Client, address: str) -> N
     assert asked[1] <= asked[0] + 3
 
 
+def test_the_page_of_a_job(client: Client) -> None:
+    ran("checkdata", 60)
+    job = ran("checkdata", 5, Status.FAILED, reason="a & b", message="<b>a line</b>\x1b[31m", cpu_seconds=0.5)
+    text = page(client, f"{APP}job/{job.pk}/change/")
+    assert "a &amp; b" in text and "&lt;b&gt;a line&lt;/b&gt;\\x1b[31m" in text
+    assert "30.0 s; usually 30.0 s (1.0 ×)" in text
+    assert f"linod show {job.pk}" in text
+    assert 'value="run_again"' in text and 'value="stop"' not in text and "data-running" not in text
+    answer = client.post(f"{APP}job/{job.pk}/act/", {"action": "run_again"}, follow=True)
+    assert "asked to run checkdata again" in answer.content.decode()
+    assert JobRule.objects.get(name="checkdata").requested_at is not None
+
+
+def test_a_job_that_runs(client: Client) -> None:
+    values = {"invocation_id": "5" * 32, "progress_done": 3, "progress_total": 4, "progress_text": "<mails>"}
+    job = ran("checkdata", 5, Status.RUNNING, end_datetime=None, message="so far", **values)
+    text = page(client, f"{APP}job/{job.pk}/change/")
+    assert "data-running" in text and 'value="stop"' in text and 'value="run_again"' not in text
+    assert '<progress value="3" max="4"' in text and "3 of 4 (75 %): &lt;mails&gt;" in text
+    folder = config.this_site().request_directory
+    requests.take(folder)
+    answer = client.post(f"{APP}job/{job.pk}/act/", {"action": "stop"}, follow=True)
+    assert f"asked to stop job {job.pk}" in answer.content.decode()
+    assert requests.take(folder).stop == [("5" * 32, "checkdata")]
+    live = page(client, f"{APP}job/{job.pk}/live/")
+    assert "data-running" in live and "<html" not in live
+    job.finish(Status.SUCCESS)
+    assert "data-running" not in page(client, f"{APP}job/{job.pk}/live/")
+    assert client.post(f"{APP}job/{job.pk}/act/", {"action": "stop"}).status_code == 403, "it has ended"
+
+
+def test_skip_and_backfill_by_buttons(client: Client) -> None:
+    JobRule.objects.filter(name="checkdata").update(start_date="2020-01-01", timezone="UTC")
+    rule = JobRule.objects.get(name="checkdata")
+    place = f"{RULES}{rule.pk}/act/"
+    said = client.post(place, {"action": "skip_next", "note": "the fair"}, follow=True).content.decode()
+    assert "The rule checkdata skips " in said
+    assert Job.objects.get(rule_name="checkdata").reason == "skipped by root: the fair"
+    asked = {"action": "backfill", "begin": "2020-03-01T00:00", "end": "2020-03-03T00:00"}
+    said = client.post(place, asked, follow=True).content.decode()
+    assert "runs for 3 past slots from 2020-03-01 00:00:00" in said
+    assert (
+        "was not due" in client.post(place, asked | {"end": "2020-02-03T00:00"}, follow=True).content.decode()
+    )
+    assert "Say from when" in client.post(place, asked | {"end": ""}, follow=True).content.decode()
+    user = User.objects.create_user("looker", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=("view_job", "view_jobrule")))
+    client.force_login(user)
+    assert client.post(place, asked).status_code == 403
+
+
 def test_html_is_valid(client: Client) -> None:
     rule = JobRule.objects.get(name="checkdata")
-    ran("checkdata", 60)
+    job = ran("checkdata", 60)
     ran("checkdata", 30, Status.FAILED, reason="a & b < c")
-    for address in (APP, RULES, TIMELINE, f"{RULES}{rule.pk}/change/", f"{RULES}add/"):
+    of_one = (f"{RULES}{rule.pk}/change/", f"{RULES}add/", f"{APP}job/{job.pk}/change/", f"{APP}job/")
+    for address in (APP, RULES, TIMELINE, *of_one):
         html5lib.HTMLParser(strict=True).parse(page(client, address))

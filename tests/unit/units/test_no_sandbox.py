@@ -13,7 +13,7 @@ from tests.unit.units.test_render import SITE, units
 # systemd.exec(5): each of these gives a service a mount namespace.
 MOUNTS = re.compile(
     r"^(Private(Tmp|Devices|Network|Users)|Protect(System|Home|Kernel\w+|ControlGroups|Clock|Proc|Hostname)"
-    r"|ReadWritePaths|DynamicUser)=",
+    r"|ReadWritePaths|TemporaryFileSystem|DynamicUser)=",
     re.MULTILINE,
 )
 

@@ -144,6 +144,13 @@ def asks_on_and_on(ar: Any) -> None:
 
 
 @by_hand()
+def says_how_far(ar: Any) -> None:
+    ar.info("counting")
+    ar.progress(3, 4, "shelves")
+    time.sleep(600)
+
+
+@by_hand()
 def counts_rules(ar: Any) -> None:
     from linod_systemd.models import JobRule
 
