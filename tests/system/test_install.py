@@ -259,5 +259,5 @@ def test_in_a_container_that_may_not_mount(workshop: Workshop, base: Path) -> No
         await_supervisor(machine, "default")
         machine.run("linod-run", "checkdata")
         assert [job["status"] for job in jobs(machine, "checkdata")] == ["success"]
-        assert machine.sh("systemctl --failed --plain --no-legend 'linod*'") == ""
+        assert machine.sh("systemctl list-units --failed --plain --no-legend 'linod*'") == ""
         machine.run("linod", "doctor")

@@ -10,6 +10,7 @@ from tests.system.test_lost_nothing import become, begin
 
 WAITS = "linod-shop-waits.service"
 AS_THE_SITE = ("linod", "--site", "shop")
+BACKFILL = (*AS_THE_SITE, "backfill", "does_nothing")
 
 
 def test_a_job_is_stopped_without_root(shop: Machine) -> None:
@@ -50,18 +51,17 @@ requests.request_stop(config.this_site(), "waits", "{"5" * 32}")
 
 @pytest.mark.long
 def test_past_slots_are_run_one_after_the_other(shop: Machine) -> None:
-    edit = "JobRule.objects.filter(name='does_nothing').update(every_unit='daily', start_date='2026-01-01', timezone='UTC')"
-    shop.run(
-        *AS_THE_SITE, "manage", "shell", "-v0", "-c", f"from linod_systemd.models import JobRule\n{edit}"
+    edit = "every_unit='daily', timezone='UTC', start_date='2026-01-01'"
+    script = (
+        f"from linod_systemd.models import JobRule as R\nR.objects.filter(name='does_nothing').update({edit})"
     )
-    shop.run(
-        *AS_THE_SITE, "backfill", "does_nothing", "--from", "2026-02-01T00:00", "--to", "2026-02-05T23:00"
-    )
+    shop.run(*AS_THE_SITE, "manage", "shell", "-v0", "-c", script)
+    shop.run(*BACKFILL, "--from", "2026-02-01T00:00", "--to", "2026-02-05T23:00")
     shop.poll(lambda: len(jobs(shop, "does_nothing", "shop")) == 5, 60, "five jobs")
     found = jobs(shop, "does_nothing", "shop")[::-1]
     assert [job["scheduled_for"] for job in found] == [
         f"2026-02-0{day}T00:00:00+00:00" for day in range(1, 6)
     ]
     assert {(job["trigger"], job["status"]) for job in found} == {("backfill", "success")}
-    refused = shop.run(*AS_THE_SITE, "backfill", "does_nothing", "--from", "2026-02-03T00:00", check=False)
+    refused = shop.run(*BACKFILL, "--from", "2026-02-03T00:00", check=False)
     assert refused.returncode == 1 and "--force" in refused.stderr

@@ -14,6 +14,7 @@ READ_ONLY, DENIED, FORBIDDEN = "Read-only file system", "Permission denied", "Op
 NO_FAMILY = "Address family not supported by protocol"
 EXPECTED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("write /etc", "write /usr", "write /var/lib", "write /srv/shop"), (READ_ONLY, DENIED)),
+    **dict.fromkeys(("write /home", "write /root", "write /run/user"), (READ_ONLY,)),
     **dict.fromkeys(
         ("write the writable folder", "write its state", "write its log", "write /tmp"), ("done",)
     ),
