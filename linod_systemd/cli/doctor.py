@@ -120,8 +120,9 @@ def _mounts() -> Iterator[Finding]:
     sandbox = ("-p", "PrivateTmp=yes", "-p", "ProtectSystem=strict")
     done = programs.run(["systemd-run", "--wait", "--quiet", "--collect", *sandbox, "true"], seconds=60)
     what = "services can have a sandbox" if done.code == 0 else "services cannot have mounts (226/NAMESPACE)"
-    remedy = 'allow it (LXC, Proxmox: nesting), or write sandbox = "none" into each SITE.toml'
-    yield _well("", what, done.code == 0, remedy)
+    need_them = [site.name for site in config.configured_sites() if site.sandbox != "none"]
+    remedy = 'allow it (LXC, Proxmox: nesting), or write sandbox = "none" into the SITE.toml of '
+    yield _well("", what, done.code == 0 or not need_them, remedy + ", ".join(need_them))
 
 
 def _clock_remedy() -> str:
