@@ -448,6 +448,7 @@ do_test() {
     set_up_tests
     if [ "${1:-}" = --long ]; then
         packages "${LONG_TEST_PACKAGES[@]}"
+        command -v npm >/dev/null || packages npm
         set -- -m long "${@:2}"
     fi
     begin_run

@@ -22,6 +22,9 @@ from linod_systemd.cli.command import Call
 from linod_systemd.sites import config
 from linod_systemd.demo.models import User
 client = Client(); client.force_login(User.objects.create_superuser("boss"))
+from linod_systemd.models import JobRule
+RULE = JobRule.objects.get(name="checkdata").pk
+A_DAY = "begin=2020-01-01T00:00:00%2B00:00"  # of which both sites have the jobs
 site, lists = config.this_site(), "/admin/linod_systemd/"
 def linod(*arguments):
     main.dispatch(Call(parser.parser("linod").parse_args(arguments), site))
@@ -35,6 +38,10 @@ ASKED = {
     "admin: jobs": lambda: page("job/"),
     "admin: jobs of a rule that failed": lambda: page("job/?rule_name=checkdata&status__exact=failed"),
     "admin: one job": lambda: page("job/500/change/"),
+    "admin: overview": lambda: page(""),
+    "admin: timeline, a day": lambda: page("jobrule/timeline/?" + A_DAY),
+    "admin: timeline, a week": lambda: page("jobrule/timeline/?span=week&" + A_DAY),
+    "admin: one rule": lambda: page(f"jobrule/{RULE}/change/?{A_DAY}"),
 }
 found = {}
 for what, ask in ASKED.items():
