@@ -1,4 +1,4 @@
-"""Each page as it is seen: light, dark, on a phone, by the keyboard, without JavaScript, with few permissions.
+"""Each page as it is seen: light, dark, on a phone, by the keyboard, without JavaScript, by who only looks.
 
 With LINOD_SCREENSHOTS=FOLDER it leaves a picture of each, as those in docs/images.
 """
@@ -77,9 +77,7 @@ def test_no_serious_fault(busy: str, tmp_path: Path, axe: str, look: str) -> Non
             browser.get(busy + address())
             _picture(browser, f"{name}-{look}", width)
             browser.execute_script(axe)
-            found = browser.execute_async_script(
-                "axe.run(document, {}).then(arguments[arguments.length - 1])"
-            )
+            found = browser.execute_async_script(RUN_AXE)
             faults += [
                 (name, one["id"], one["impact"], [node["html"][:200] for node in one["nodes"]][:3])
                 for one in found["violations"]
@@ -88,9 +86,7 @@ def test_no_serious_fault(busy: str, tmp_path: Path, axe: str, look: str) -> Non
             wide = browser.execute_script("return document.documentElement.scrollWidth")
             if wide > width:
                 faults.append((name, "wider than the screen", wide, []))
-            asked = browser.execute_script(
-                "return performance.getEntriesByType('resource').map((r) => r.name)"
-            )
+            asked = browser.execute_script(ASKED)
             faults += [(name, "another host is asked", one, []) for one in asked if not one.startswith(busy)]
         assert faults == []
 
