@@ -71,7 +71,9 @@ class RuleActs(JobRuleModelAdmin):
 
     @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        count = self._do(request, rules, rule_store.current().enable, "enabled")
+        note = request.POST.get("note", "")
+        said = f"enabled: {note}" if note else "enabled"
+        count = self._do(request, rules, rule_store.current().enable, said)
         _tell(request, count, f"{_rules(count)} enabled: timers start them.", "were cancelled")
 
     @admin.action(description="Pause until", permissions=["pause"])

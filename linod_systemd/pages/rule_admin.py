@@ -81,6 +81,7 @@ class JobRuleAdmin(RuleColumns, RuleActs):
                 "linod_acts": list(self._fitting(request, rule)),
                 "linod_backfills": self.has_backfill_permission(request)
                 and of(rule).health.rule.slots() is not None,
+                "linod_jobs": of(rule).jobs,
                 "linod_units": rule_units.text(rule.name),
                 "linod_state": self.state(rule),
                 "linod_columns": [

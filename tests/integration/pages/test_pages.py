@@ -112,7 +112,8 @@ def test_buttons_of_a_rule(client: Client) -> None:
     said = press("cancel", note="too slow")
     assert "cancelled by a person</span> too slow" in said and 'value="cancel"' not in said
     assert 'value="pause_until"' not in said
-    assert 'value="enable"' not in press("enable")
+    assert 'value="enable"' not in press("enable", note="it is fast now")
+    assert "enabled: it is fast now" in page(client, f"{place}history/")
     assert "paused</span> until 2090-01-02" in press("pause_until", until="2090-01-02T06:00", note="x")
     assert "paused</span>" not in press("resume")
     assert client.post(f"{place}act/", {"action": "delete_selected"}).status_code == 403
