@@ -1,4 +1,4 @@
-"""The timeline of 200 rules and 10,000 runs; a million calls of ar.progress(): ``./install.sh bench pages``."""
+"""The timeline of 200 rules and 10,000 runs; a million calls of ar.progress(): `./install.sh bench pages`."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def fill(seed: int = 7) -> None:
         begin = now - often
         local = begin.date()
         JobRule.objects.filter(pk=rule.pk).update(
-            start_date=local, start_time=f"0{number}:{number}0:00", live_since=clock.to_database(begin)
+            start_date=local, start_time=f"0{number}:{5 * number:02}:00", live_since=clock.to_database(begin)
         )
         recurrence = JobRule.objects.get(pk=rule.pk).stored().recurrence()
         due = takewhile(lambda at: at < now, recurrence.occurrences(begin))

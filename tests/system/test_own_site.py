@@ -24,6 +24,7 @@ def install_here(block: str) -> str:
     return block.replace("./install.sh\n", "")
 
 
+@pytest.mark.long  # it installs all anew
 @pytest.mark.elsewhere
 def test_the_page_from_its_first_line_to_its_last(machine: Machine) -> None:
     blocks = typed_blocks()

@@ -70,6 +70,7 @@ def test_reload_loads_new_code(shop: Machine) -> None:
     assert ended_job(shop, "is_new")["status"] == "success"
 
 
+@pytest.mark.long  # it waits for pings that are seconds apart
 def test_reloads_in_a_row_with_a_broken_one_among_them(shop: Machine) -> None:
     """A successor pings as soon as it is the main process: no watchdog, and the last good code serves.
 

@@ -69,7 +69,7 @@ def test_what_a_job_printed_is_shown_and_not_obeyed(browser: Chrome, live_server
     said = "<script>document.title = 'got in'</script>\n\x1b[31mred"
     job = Job.objects.create(rule=rule, rule_name="checkdata", start_datetime=rule.live_since, message=said)
     browser.get(f"{live_server.url}/admin/linod_systemd/job/{job.pk}/change/")
-    shown = browser.find_element(By.CSS_SELECTOR, ".field-log pre").text
+    shown = browser.find_element(By.CSS_SELECTOR, "#linod-live .linod-log").text
     assert shown == "<script>document.title = 'got in'</script>\n\\x1b[31mred"
     assert "got in" not in browser.title
 
@@ -90,6 +90,7 @@ def test_the_form_tells_what_it_means_as_one_types(browser: Chrome, live_server:
     every.send_keys("2")
     browser.find_element(By.NAME, "saturday").click()
     meaning("every second Saturday at 00:00")
+    browser.find_element(By.XPATH, "//summary[contains(., 'More about when')]").click()
     zone = browser.find_element(By.NAME, "timezone")
     zone.send_keys("Mars/Olympus")
     meaning("'Mars/Olympus' is no time zone")

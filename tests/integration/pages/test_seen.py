@@ -5,7 +5,6 @@ With LINOD_SCREENSHOTS=FOLDER it leaves a picture of each, as those in docs/imag
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tarfile
@@ -32,7 +31,9 @@ pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
 APP = "/admin/linod_systemd/"
 LOOKS = {"light": (1400, False), "dark": (1400, True), "phone": (400, False)}
 BAD = ("serious", "critical")
-RUN_AXE = "axe.run(document, {}).then(arguments[arguments.length - 1])"
+# Django's own parts of the page are Django's to mend.
+DJANGOS = ["#header", ".breadcrumbs", "#nav-sidebar", "#changelist-filter", "#toolbar", ".object-tools"]
+RUN_AXE = "axe.run({exclude: arguments[0]}, {}).then(arguments[arguments.length - 1])"
 ASKED = "return performance.getEntriesByType('resource').map((one) => one.name)"
 PAGES: dict[str, Callable[[], str]] = {
     "overview": lambda: APP,
@@ -74,14 +75,15 @@ def test_no_serious_fault(busy: str, tmp_path: Path, axe: str, look: str) -> Non
         log_in(browser, busy, "boss")
         faults = []
         for name, address in PAGES.items():
+            browser.set_window_size(width, 700)
             browser.get(busy + address())
             _picture(browser, f"{name}-{look}", width)
             browser.execute_script(axe)
-            found = browser.execute_async_script(RUN_AXE)
+            found = browser.execute_async_script(RUN_AXE, DJANGOS)
             faults += [
                 (name, one["id"], one["impact"], [node["html"][:200] for node in one["nodes"]][:3])
                 for one in found["violations"]
-                if one["impact"] in BAD and any("linod" in json.dumps(node) for node in one["nodes"])
+                if one["impact"] in BAD
             ]
             wide = browser.execute_script("return document.documentElement.scrollWidth")
             if wide > width:
