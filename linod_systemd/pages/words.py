@@ -31,11 +31,13 @@ def moment(instant: datetime) -> SafeString:
     """An instant, seen from now: ``in 3 hours`` or ``3 hours ago``; the time itself beside it."""
     now = clock.utc_now()
     words = f"in {spans.span(instant - now)}" if instant > now else spans.ago(now - instant)
+    local = timezone.localtime(instant, timezone.get_default_timezone())
     return format_html(
-        '<time datetime="{}" class="linod-when"><span>{}</span> <small>{}</small></time>',
+        '<time datetime="{}" title="{}" class="linod-when"><span>{}</span> <small>{}</small></time>',
         instant.isoformat(timespec="seconds"),
-        words,
         local_time(instant),
+        words,
+        f"{local:%Y-%m-%d %H:%M}" + (f"{local::%S}" if local.second else ""),
     )
 
 

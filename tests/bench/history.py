@@ -39,8 +39,8 @@ ASKED = {
     "admin: jobs of a rule that failed": lambda: page("job/?rule_name=checkdata&status__exact=failed"),
     "admin: one job": lambda: page("job/500/change/"),
     "admin: overview": lambda: page(""),
+    "admin: timeline, an hour": lambda: page("jobrule/timeline/?span=hour&" + A_DAY),
     "admin: timeline, a day": lambda: page("jobrule/timeline/?" + A_DAY),
-    "admin: timeline, a week": lambda: page("jobrule/timeline/?span=week&" + A_DAY),
     "admin: one rule": lambda: page(f"jobrule/{RULE}/change/?{A_DAY}"),
 }
 found = {}

@@ -28,12 +28,11 @@ def fill(seed: int = 7) -> None:
     Tasks().setup()
     now = clock.utc_now()
     chance = random.Random(seed)  # noqa: S311
-    for number, rule in enumerate(JobRule.objects.all()):
+    for rule in JobRule.objects.all():
         often = {"secondly": timedelta(hours=1)}.get(rule.every_unit, timedelta(days=8))
         begin = now - often
-        local = begin.date()
         JobRule.objects.filter(pk=rule.pk).update(
-            start_date=local, start_time=f"0{number}:{5 * number:02}:00", live_since=clock.to_database(begin)
+            start_date=begin.date(), live_since=clock.to_database(begin)
         )
         recurrence = JobRule.objects.get(pk=rule.pk).stored().recurrence()
         due = takewhile(lambda at: at < now, recurrence.occurrences(begin))
