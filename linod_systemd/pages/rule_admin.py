@@ -88,7 +88,6 @@ class JobRuleAdmin(RuleColumns, RuleActs):
                     ("what it does", self.meaning(rule)),
                     ("next run", self.next_time(rule)),
                     ("last runs", self.last_runs(rule)),
-                    ("last run", self.last_job(rule)),
                 ],
                 **timeline.context(request, [of(rule).health.rule]),
             }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -67,7 +68,7 @@ def of(rule: JobRule) -> Seen:
 class RuleColumns(JobRuleModelAdmin):
     """The columns of the list."""
 
-    list_display = ("name", "meaning", "state", "next_time", "last_runs", "last_job")
+    list_display = ("name", "meaning", "state", "next_time", "last_runs")
 
     @admin.display(description="what it does", ordering="every_unit")
     def meaning(self, rule: JobRule) -> str:
@@ -92,17 +93,19 @@ class RuleColumns(JobRuleModelAdmin):
 
     @admin.display(description="last runs")
     def last_runs(self, rule: JobRule) -> SafeString:
-        jobs = of(rule).jobs
-        usual = pace.usual_seconds(jobs)
-        if usual is None:
-            return bars.drawn(jobs)
-        return format_html("{}<br><small>usually {}</small>", bars.drawn(jobs), spans.duration(usual))
-
-    @admin.display(description="last run")
-    def last_job(self, rule: JobRule) -> SafeString | str:
-        job = of(rule).health.last
-        if job is None:
-            return "–"
-        began = words.moment(clock.from_database(job.start_datetime))
-        took = "" if job.seconds is None else f" in {spans.duration(job.seconds)}"
-        return format_html("{} {}{}", words.job_link(job), began, took)
+        """As bars; below these the last one, and what is usual."""
+        found, now = of(rule), clock.utc_now()
+        last, usual = found.health.last, pace.usual_seconds(found.jobs)
+        if last is None:
+            return bars.drawn(found.jobs)
+        ago = spans.ago(now - clock.from_database(last.start_datetime))
+        said = "" if usual is None else f"; usually {spans.duration(usual)}"
+        page = reverse("admin:linod_systemd_job_change", args=[last.pk])
+        return format_html(
+            '{}<br><small><a href="{}">{} {}</a>{}</small>',
+            bars.drawn(found.jobs),
+            page,
+            last.status,
+            ago,
+            said,
+        )

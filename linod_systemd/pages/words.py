@@ -63,7 +63,9 @@ def state(health: Health) -> SafeString:
     """How a rule stands: a word on its colour, and what else is to be known."""
     rule = health.rule
     word, _, more = health.state.partition(": ")
-    if health.trouble and not rule.rule.cancelled:
+    if rule.rule.cancelled:
+        word, more = "cancelled", health.state.removeprefix("cancelled ")
+    elif health.trouble:
         word, more = _short(health), health.trouble
     elif health.state == "live" and rule.requested_at:
         word = "run requested"

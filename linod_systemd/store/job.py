@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from django.db import connections, models
 from linod_systemd import clock
 from linod_systemd.common.batches import batched
 from linod_systemd.store.choices import BAD_ENDS, STOP_REASONS, Status, Trigger
+from linod_systemd.store.union import keys_of
 from linod_systemd.store.writer import WriterQuerySet
 
 ROUNDING = timedelta(seconds=1)
@@ -103,24 +104,11 @@ class JobQuerySet(WriterQuerySet["Job"]):
         found: dict[str, list[Job]] = {}
         order = self.query.order_by or self.model._meta.ordering or ()
         for names in batched(rules, RULES_AT_ONCE):
-            keys = self._keys([self.filter(rule_name=name)[:number] for name in names])
+            keys = keys_of([self.filter(rule_name=name)[:number] for name in names])
             jobs = self.model._default_manager.using(self.db).filter(pk__in=keys).defer("message")
             for job in jobs.order_by(*order):
                 found.setdefault(job.rule_name, []).append(job)
         return found
-
-    def _keys(self, parts: Sequence[JobQuerySet]) -> list[int]:
-        """The keys of all of these, by one query. Django's union() of what is cut is refused for SQLite.
-
-        The attempt is read so that no index has all that is asked for: SQLite would take one that lacks the
-        order, and sort a million rows.
-        """
-        asked = [part.values("pk", "attempt").query for part in parts]
-        compiled = [query.get_compiler(using=self.db).as_sql() for query in asked]
-        each = (f"SELECT * FROM ({sql}) AS part{place}" for place, (sql, _) in enumerate(compiled))  # noqa: S608
-        with connections[self.db].cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(each), [value for _, values in compiled for value in values])
-            return [key for key, _ in cursor.fetchall()]
 
     def bad_ends(self) -> JobQuerySet:
         return self.filter(status__in=BAD_ENDS)

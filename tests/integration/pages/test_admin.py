@@ -46,8 +46,8 @@ def act(client: Client, action: str, *names: str) -> str:
 def test_list_shows_state_and_next_time(client: Client) -> None:
     Tasks().cancel_rule(JobRule.objects.get(name="checkdata"))
     text = page(client, LIST)
-    assert "cancelled by a person" in text and "every 10 seconds" in text and "Set up tasks" in text
-    assert "cancelled by a person" not in page(client, f"{LIST}?cancelled__exact=0")
+    assert "cancelled</span> by a person" in text and "every 10 seconds" in text and "Set up tasks" in text
+    assert "cancelled</span> by a person" not in page(client, f"{LIST}?cancelled__exact=0")
 
 
 def test_actions(client: Client) -> None:
@@ -93,7 +93,7 @@ def test_an_edit_that_differs_from_the_code_is_shown_and_can_be_taken_back(clien
 def test_cancel_with_a_note_and_pause(client: Client) -> None:
     chosen = [JobRule.objects.get(name="checkdata").pk]
     page(client, LIST, {"action": "cancel", "_selected_action": chosen, "note": "<b>too slow</b>"})
-    assert "cancelled by a person</span> &lt;b&gt;too slow&lt;/b&gt;" in page(client, LIST)
+    assert "cancelled</span> by a person: &lt;b&gt;too slow&lt;/b&gt;" in page(client, LIST)
     act(client, "enable", "checkdata")
     assert "Say until when" in act(client, "pause_until", "checkdata")
     said = {"action": "pause_until", "_selected_action": chosen, "until": "2090-01-02T06:00", "note": "x"}

@@ -55,7 +55,7 @@ def test_run_now_cancel_and_pause(browser: Chrome) -> None:
     assert requests.take(config.this_site().request_directory).run == ["checkdata"]
     said = act(browser, "Cancel", "checkdata", "checksummaries", note="the move")
     assert "2 rules were cancelled" in said
-    assert state(browser, "checksummaries") == "cancelled by a person the move"
+    assert state(browser, "checksummaries") == "cancelled by a person: the move"
     assert "2 rules were enabled" in act(browser, "Enable", "checkdata", "checksummaries")
     until = "2090-01-02T06:00"
     assert "paused until 2090-01-02" in act(browser, "Pause until", "checkdata", until=until)

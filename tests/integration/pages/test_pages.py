@@ -110,7 +110,7 @@ def test_buttons_of_a_rule(client: Client) -> None:
     assert client.get(f"{place}act/").status_code == 403, "all changes are by POST"
     assert "1 rule was asked to run" in press("run_now")
     said = press("cancel", note="too slow")
-    assert "cancelled by a person</span> too slow" in said and 'value="cancel"' not in said
+    assert "cancelled</span> by a person: too slow" in said and 'value="cancel"' not in said
     assert 'value="pause_until"' not in said
     assert 'value="enable"' not in press("enable", note="it is fast now")
     assert "enabled: it is fast now" in page(client, f"{place}history/")
