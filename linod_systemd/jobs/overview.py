@@ -52,7 +52,7 @@ def of_site(site: Site) -> Overview:
     return Overview(
         found,
         list(jobs.running().defer("message")),
-        sorted(due, key=lambda one: (one.next_due is None, one.next_due))[:SHOWN],
+        sorted(due, key=lambda one: one.next_due or now)[:SHOWN],
         failures[:SHOWN],
         pause.last_of(pause.WHOLE_SITE, rule_store.current().pauses(now, rule=pause.WHOLE_SITE)),
     )

@@ -118,13 +118,14 @@ class JobRuleAdmin(RuleColumns, RuleActs):
         """One act on one rule, by a button of its page."""
         rule = get_object_or_404(JobRule, pk=number)
         name = request.POST.get("action", "")
-        if name == "backfill" and request.method == "POST" and self.has_backfill_permission(request):
-            self.backfill(request, rule)
-            return self._back_to(rule)
-        is_allowed = name in self.actions and name in self.get_actions(request)
-        if request.method != "POST" or not is_allowed or not self.has_view_permission(request, rule):
+        if request.method != "POST" or not self.has_view_permission(request, rule):
             raise PermissionDenied
-        getattr(self, name)(request, JobRule.objects.filter(pk=number))
+        if name == "backfill" and self.has_backfill_permission(request):
+            self.backfill(request, rule)
+        elif name in self.actions and name in self.get_actions(request):
+            getattr(self, name)(request, JobRule.objects.filter(pk=number))
+        else:
+            raise PermissionDenied
         return self._back_to(rule)
 
     @staticmethod

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ from linod_systemd import clock
 from linod_systemd.pages import timeline_drawing as drawing
 from linod_systemd.pages import words
 from linod_systemd.pages.timeline_drawing import Run, Shape, Window
+from linod_systemd.recurrence.dates import LAST_ELAPSE_YEAR
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
 from linod_systemd.store import pause, rule_store, spans
 from linod_systemd.store.job import Job
@@ -29,6 +30,7 @@ from linod_systemd.store.rule_store import StoredRule
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 PAST_SHARE = 0.75  # of the window, where nothing else is asked for
 MOST_RUNS = 20_000  # that are read
+FIRST_YEAR = 1970
 MOST_COMING = 40  # of a rule, before they are drawn as one band
 LINK = '<a href="{}"><path class="{}" d="{}"><title>{}</title></path></a>'
 FIELDS = ("pk", "rule_name", "start_datetime", "end_datetime", "status", "reason")
@@ -54,7 +56,8 @@ def context(request: HttpRequest, rules: Sequence[StoredRule]) -> dict[str, Any]
     names = [rule.name for rule in rules]
     runs, is_cut = _runs(names, window, now)
     pauses = rule_store.current().pauses(window.begin, window.end)
-    coming = _coming(rules, window, now, pauses)
+    left_out = {(name, run.begin) for name, found in runs.items() for run in found if run.kind == "skipped"}
+    coming = _coming(rules, window, now, pauses, left_out)
     drawn = drawing.shapes(runs, window)
     starts = {name: _starts(runs.get(name, []), coming.get(name)) for name in names}
     return {
@@ -94,11 +97,13 @@ def _address(span: str, begin: datetime) -> str:
 
 
 def _instant(text: str) -> datetime | None:
+    """An instant of a query (UTC); None for what is none, or lies where nothing runs."""
     try:
         found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=_zone())).astimezone(clock.utc_now().tzinfo)
+        found = (found if found.tzinfo else found.replace(tzinfo=_zone())).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return found if FIRST_YEAR <= found.year < LAST_ELAPSE_YEAR else None
 
 
 def _runs(names: Sequence[str], window: Window, now: datetime) -> tuple[dict[str, list[Run]], bool]:
@@ -133,8 +138,13 @@ def _starts(runs: Sequence[Run], coming: Coming | None) -> list[datetime]:
 
 
 def _coming(
-    rules: Sequence[StoredRule], window: Window, now: datetime, pauses: Sequence[Pause]
+    rules: Sequence[StoredRule],
+    window: Window,
+    now: datetime,
+    pauses: Sequence[Pause],
+    left_out: Container[tuple[str, datetime]],
 ) -> dict[str, Coming]:
+    """The next runs of live rules, by their names; without those that a person skips."""
     if window.end <= now:
         return {}
     live = [rule for rule in rules if not rule.rule.cancelled and rule.rule.every_unit != "never"]
@@ -149,7 +159,9 @@ def _coming(
         since = max(now, window.begin, held or now)
         job = last.get(rule.name)
         started = None if job is None else clock.from_database(job.start_datetime)
-        found[rule.name] = _next(recurrence, since, started, window)
+        coming = _next(recurrence, since, started, window)
+        wanted = [instant for instant in coming.instants if (rule.name, instant) not in left_out]
+        found[rule.name] = replace(coming, instants=wanted)
     return found
 
 

@@ -22,7 +22,7 @@ from tests.support.in_machine import (
     show,
     switch_off,
 )
-from tests.support.machine import Machine
+from tests.support.machine import Machine, MachineError
 
 
 def start(machine: Machine, rule: str) -> None:
@@ -265,6 +265,7 @@ def test_another_user_is_told_what_to_do(shop: Machine) -> None:
     assert "/etc/systemd/system" in done.stderr
 
 
+@pytest.mark.long  # nothing was told within 20 s, once in a landing, and not in eight further runs
 def test_without_a_database_a_person_is_told_what_to_do_and_a_job_runs_all_the_same(shop: Machine) -> None:
     switch_off(shop, "linod-supervisor@shop.service")
     shop.sh("rm /var/lib/linod/shop/db.sqlite3*")
@@ -275,7 +276,13 @@ def test_without_a_database_a_person_is_told_what_to_do_and_a_job_runs_all_the_s
     assert "linod --site shop manage migrate" in done.stderr
     needs_it = "linod-shop-send_pending_emails_often.service"
     shop.run("systemctl", "start", needs_it, check=False)
-    shop.poll(lambda: "database is away" in shop.sh(f"journalctl -u {needs_it}"), 20, "its end to be told")
+    try:
+        shop.poll(
+            lambda: "database is away" in shop.sh(f"journalctl -u {needs_it}"), 20, "its end to be told"
+        )
+    except MachineError as error:
+        said = shop.sh("journalctl --no-pager -n 100; ls -la /var/lib/linod/shop", check=False)
+        raise MachineError(f"{error}\n{said}") from error
     assert "db.sqlite3" not in shop.sh("ls /var/lib/linod/shop"), "no empty one is made in its place"
 
 

@@ -147,13 +147,18 @@ def live_long_ago(machine: Machine, rule: str) -> None:
     machine.run("linod", "manage", "shell", "-c", script)
 
 
-def test_missed_run_is_made_up_for_once_at_boot(machine: Machine) -> None:
+def boot_after_two_days(machine: Machine) -> None:
+    """Shut it down, and boot it as if the timer of `checkdata` had elapsed last two days ago."""
     live_long_ago(machine, "checkdata")
     machine.sh("systemctl stop linod.target")
     machine.power_off()
     stamp = f"{machine.root}/var/lib/systemd/timers/stamp-linod-checkdata.timer"
     machine.workshop.sh(f"touch -d '2 days ago' {stamp}")
     machine.boot()
+
+
+def test_missed_run_is_made_up_for_once_at_boot(machine: Machine) -> None:
+    boot_after_two_days(machine)
     found = machine.poll(lambda: jobs(machine, "checkdata"), 30, "the job that was missed")
     assert [job["trigger"] for job in found] == ["catch_up"]
     assert found[0]["scheduled_for"] is not None
@@ -166,12 +171,7 @@ SLOW = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=sleep 6\n"
 def test_a_missed_run_waits_at_boot_for_the_units_that_the_site_names(machine: Machine) -> None:
     machine.write("/etc/systemd/system/slow.service", SLOW)
     machine.sh("echo 'after = [\"slow.service\"]' >> /etc/linod/default.toml; linod-generate-units")
-    live_long_ago(machine, "checkdata")
-    machine.sh("systemctl stop linod.target")
-    machine.power_off()
-    stamp = f"{machine.root}/var/lib/systemd/timers/stamp-linod-checkdata.timer"
-    machine.workshop.sh(f"touch -d '2 days ago' {stamp}")
-    machine.boot()
+    boot_after_two_days(machine)
     machine.poll(lambda: jobs(machine, "checkdata"), 60, "the job that was missed")
     slow = int(show(machine, "slow.service", "ActiveEnterTimestampMonotonic"))
     assert 0 < slow <= int(show(machine, "linod-checkdata.service", "ExecMainStartTimestampMonotonic"))

@@ -21,7 +21,7 @@ from tests.support.machine import CHECKOUT
 PAGES = [CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES += sorted((CHECKOUT / "docs").glob("*.md"))
 PROMISED = (
-    *("django", "lino", "server", "commands", "recurrence", "troubleshooting", "how-it-works"),
+    *("django", "lino", "server", "admin", "commands", "recurrence", "troubleshooting", "how-it-works"),
     *("reliability", "security", "systemd-facts"),
 )
 PARSERS = {"linod": parser("linod"), "linod-run": run.parser(), "linod-generate-units": generate.parser()}

@@ -132,7 +132,19 @@ def test_a_timeline_shows_runs_and_what_is_to_come(client: Client) -> None:
         assert f'<path class="linod-{kind}"' in text
     earlier = page(client, f"{TIMELINE}?span=hour&begin=2020-01-01T00:00:00%2B00:00")
     assert f"job/{job.pk}/" not in earlier and "linod-next" not in earlier.split("linod-legend")[0]
-    assert "span=day" in page(client, f"{TIMELINE}?span=year&begin=nonsense")
+    for odd in ("nonsense", "0001-01-01", "9999-12-31T23:59", "1969-12-31", "2026-02-30"):
+        assert "span=day" in page(client, f"{TIMELINE}?span=year&begin={odd}")
+
+
+def test_a_run_that_is_skipped_is_not_to_come(client: Client) -> None:
+    rule = JobRule.objects.get(name="checkdata")
+    JobRule.objects.exclude(pk=rule.pk).delete()
+    place = f"{TIMELINE}?span=week"
+    assert '<path class="linod-next"' in page(client, place)
+    for _ in range(2):  # the window ends in less than two days
+        client.post(f"{RULES}{rule.pk}/act/", {"action": "skip_next"})
+    text = page(client, place)
+    assert '<path class="linod-skipped"' in text and '<path class="linod-next"' not in text
 
 
 def many(rules: int, jobs: int) -> None:
