@@ -10,6 +10,7 @@ from linod_systemd import app_settings, clock
 from linod_systemd.errors import LinodError
 from linod_systemd.jobs import consequences, skipped
 from linod_systemd.recurrence.recurrence_set import RecurrenceError, RecurrenceSet
+from linod_systemd.rules.explain import explain
 from linod_systemd.sites import config
 from linod_systemd.store import pause, rule_store
 from linod_systemd.store.choices import CancelledBy, Status
@@ -66,6 +67,15 @@ class Health:
             note = f": {self.rule.cancelled_note}" if self.rule.cancelled_note else ""
             return f"{CancelledBy(self.rule.cancelled_by).in_words}{note}"
         return self.pause or self.trouble or "live"
+
+    @property
+    def meaning(self) -> str:
+        """When and how it is run, in one sentence: ``every day at 04:00, Europe/Brussels``."""
+        try:
+            sentence = explain(self.rule.rule, self.rule.recurrence(), clock.utc_now())
+        except RecurrenceError as error:
+            return f"impossible: {error}"
+        return sentence.removeprefix("cancelled: ")  # its state says that
 
     def remedy(self, site: config.Site) -> str:
         """Return the remedy for its trouble: a command, or an advice."""

@@ -10,10 +10,13 @@ from typing import Any
 from lino.api import _, dd
 from lino.core.roles import SiteStaff
 
+from linod_systemd import clock
+from linod_systemd.jobs import health
+from linod_systemd.jobs.health import Health
 from linod_systemd.lino import mirror
 from linod_systemd.models import Job, JobRule
 from linod_systemd.recurrence.recurrence_set import RecurrenceError
-from linod_systemd.store import rule_store
+from linod_systemd.store import rule_store, spans
 from linod_systemd.store.next_due import local, next_run
 from linod_systemd.tasks import Tasks
 
@@ -52,17 +55,23 @@ class JobRules(dd.Table):
     editable = False
     allow_create = False
     allow_delete = False
-    column_names = (
-        "id name procedure every every_unit start_time next_run_text cancelled cancelled_by mirrors"
-    )
+    column_names = "id name procedure meaning state next_run_text mirrors"
     detail_layout = """
     id name procedure mirrors
+    meaning state next_run_text
     every every_unit start_date start_time cancelled cancelled_by
-    next_run_text
     JobsByRule
     """
     setup_tasks = SetupTasks()
     run_job = RunJob()
+
+    @dd.displayfield(_("What it does"))
+    def meaning(cls, rule: JobRule, ar: Any) -> str:
+        return _health(rule).meaning
+
+    @dd.displayfield(_("State"))
+    def state(cls, rule: JobRule, ar: Any) -> str:
+        return _health(rule).state
 
     @dd.displayfield(_("Next run"))
     def next_run_text(cls, rule: JobRule, ar: Any) -> str:
@@ -72,6 +81,10 @@ class JobRules(dd.Table):
         except RecurrenceError as error:
             return str(error)
         return local(due) if due else ""
+
+
+def _health(rule: JobRule) -> Health:
+    return health.of([rule.stored()], clock.utc_now())[0]
 
 
 class Jobs(dd.Table):
@@ -84,19 +97,28 @@ class Jobs(dd.Table):
     editable = False
     allow_create = False
     order_by = ["-start_datetime", "-id"]
-    column_names = "id rule_name start_datetime end_datetime status reason trigger"
+    column_names = "id rule_name start_datetime took status how_far reason trigger"
     detail_layout = """
     id rule rule_name status exit_code trigger attempt
-    start_datetime end_datetime scheduled_for host
-    reason
+    start_datetime end_datetime took scheduled_for host
+    how_far reason
     message
     """
+
+    @dd.displayfield(_("Took"))
+    def took(cls, job: Job, ar: Any) -> str:
+        return spans.duration(job.seconds)
+
+    @dd.displayfield(_("How far"))
+    def how_far(cls, job: Job, ar: Any) -> str:
+        """What it said by ar.progress()."""
+        return job.progress
 
 
 class JobsByRule(Jobs):
     app_label = "linod_systemd"  # Lino inherits no label
     master_key = "rule"
-    column_names = "start_datetime end_datetime status reason trigger"
+    column_names = "start_datetime took status how_far reason trigger"
 
 
 class JobsByTask(Jobs):
@@ -105,7 +127,7 @@ class JobsByTask(Jobs):
     app_label = "linod_systemd"
     label = _("Jobs")
     master = dd.Model
-    column_names = "start_datetime end_datetime status reason trigger"
+    column_names = "start_datetime took status how_far reason trigger"
 
     @classmethod
     def get_filter_kw(cls, ar: Any, **kwargs: Any) -> dict[str, Any]:

@@ -17,8 +17,6 @@ from linod_systemd.jobs import health, pace
 from linod_systemd.jobs.health import Health
 from linod_systemd.models import JobRule
 from linod_systemd.pages import bars, words
-from linod_systemd.recurrence.recurrence_set import RecurrenceError
-from linod_systemd.rules.explain import explain
 from linod_systemd.store import rule_store, spans
 from linod_systemd.store.job import Job
 
@@ -72,11 +70,7 @@ class RuleColumns(JobRuleModelAdmin):
 
     @admin.display(description="what it does", ordering="every_unit")
     def meaning(self, rule: JobRule) -> str:
-        stored = of(rule).health.rule
-        try:
-            return explain(stored.rule, stored.recurrence(), clock.utc_now()).removeprefix("cancelled: ")
-        except RecurrenceError as error:
-            return f"impossible: {error}"
+        return of(rule).health.meaning
 
     @admin.display(description="state", ordering="cancelled")
     def state(self, rule: JobRule) -> SafeString:
