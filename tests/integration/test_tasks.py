@@ -18,6 +18,7 @@ from linod_systemd.runner.start import Start
 from linod_systemd.sites import config
 from linod_systemd.store import export, rule_store
 from linod_systemd.store.choices import CancelledBy
+from linod_systemd.systemd.invocation import ROUNDING
 from linod_systemd.tasks import Tasks
 from tests.support.registration import Registered
 
@@ -153,7 +154,8 @@ def test_run_starts_what_is_due_and_says_when_to_come_back() -> None:
     JobRule.objects.update(live_since=datetime.now(UTC) - timedelta(seconds=30))
     back = tasks.run()
     assert "often" in names and "never" not in names
-    assert timedelta(0) < back - datetime.now(UTC) <= timedelta(seconds=10)
+    # A timer may ring a little before its instant, so that the slot of the next half second may have its job.
+    assert timedelta(0) < back - datetime.now(UTC) <= timedelta(seconds=10) + ROUNDING
 
 
 def test_what_was_missed_is_made_up_for_once_and_only_from_a_day_on() -> None:

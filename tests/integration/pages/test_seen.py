@@ -160,3 +160,40 @@ def test_a_jobs_log_grows_and_ends_by_itself(busy: str, tmp_path: Path) -> None:
 def _await(browser: Chrome, question: Callable[[], bool]) -> None:
     ignored = [StaleElementReferenceException]
     WebDriverWait(browser, 20, ignored_exceptions=ignored).until(lambda _: question())
+
+
+def test_each_button(busy: str, tmp_path: Path) -> None:
+    """Of the page of a rule, and of those of a job that runs and of one that has ended."""
+    rule = JobRule.objects.get(name="checkdata")
+    JobRule.objects.filter(pk=rule.pk).update(every=2)  # so that it differs from the code
+    ended = Job.objects.filter(rule_name="checkdata").first()
+    running = Job.objects.get(status="running")
+    of_rule, of_jobs = f"{APP}jobrule/{rule.pk}/change/", f"{APP}job/{{}}/change/"
+    past = "arguments[0].value = '2026-01-05T00:00'; arguments[1].value = '2026-01-06T00:00'"
+    with opened(tmp_path, 1400) as browser:
+        log_in(browser, busy, "boss")
+
+        def says(address: str, button: str, fields: str = "") -> str:
+            browser.get(busy + address)
+            if fields:
+                browser.find_element(By.XPATH, f"//summary[text()='{button}']").click()
+                inputs = [browser.find_element(By.NAME, name) for name in ("begin", "end")]
+                browser.execute_script(fields, *inputs)
+            if button == "Pause until":
+                until = browser.find_element(By.NAME, "until")
+                browser.execute_script("arguments[0].value = '2090-01-02T06:00'", until)
+            press(browser, browser.find_element(By.XPATH, f"//button[text()='{button}']"))
+            return browser.find_element(By.CSS_SELECTOR, ".messagelist").text
+
+        assert "was given what the code says" in says(of_rule, "Take the code's values")
+        assert "was asked to run" in says(of_rule, "Run now")
+        assert "skips" in says(of_rule, "Skip the next run")
+        assert "was paused until 2090-01-02" in says(of_rule, "Pause until")
+        assert "was resumed" in says(of_rule, "Resume")
+        assert "was cancelled" in says(of_rule, "Cancel")
+        assert "was enabled" in says(of_rule, "Enable")
+        JobRule.objects.filter(pk=rule.pk).update(start_date="2026-01-01")
+        assert "runs for 2 past slots" in says(of_rule, "Run for past slots", past)
+        assert "asked to stop" in says(of_jobs.format(running.pk), "Stop")
+        assert ended is not None
+        assert "asked to run checkdata again" in says(of_jobs.format(ended.pk), "Run again")
