@@ -182,7 +182,7 @@ def test_each_button(busy: str, tmp_path: Path) -> None:
             if button == "Pause until":
                 until = browser.find_element(By.NAME, "until")
                 browser.execute_script("arguments[0].value = '2090-01-02T06:00'", until)
-            press(browser, browser.find_element(By.XPATH, f"//button[text()='{button}']"))
+            press(browser, browser.find_element(By.XPATH, f'//button[text()="{button}"]'))
             return browser.find_element(By.CSS_SELECTOR, ".messagelist").text
 
         assert "was given what the code says" in says(of_rule, "Take the code's values")
