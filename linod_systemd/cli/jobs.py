@@ -94,8 +94,7 @@ def _job_cells(job: Job, verbose: bool) -> tuple[str, ...]:
     took = "" if job.seconds is None else f"{job.seconds:.2f}"
     start = local(clock.from_database(job.start_datetime))
     used = _used(job) if verbose else ()
-    said = job.progress if job.status == Status.RUNNING else job.reason
-    return (str(job.pk), job.rule_name, start, took, *used, job.status, job.trigger, said)
+    return (str(job.pk), job.rule_name, start, took, *used, job.status, job.trigger, job.remark)
 
 
 def _used(job: Job) -> tuple[str, str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -21,14 +20,13 @@ def drawn(jobs: Sequence[Job]) -> SafeString:
     """:param jobs: latest first, as the history has them; they are drawn from left to right."""
     if not jobs:
         return mark_safe("–")  # noqa: S308
-    pages = reverse("admin:linod_systemd_job_changelist")
     longest = max(job.seconds or 0 for job in jobs) or 1
     bars = []
     for place, job in enumerate(reversed(jobs)):
         height = LOWEST + round((HEIGHT - LOWEST) * (job.seconds or 0) / longest)
         corner = place * (WIDTH + GAP), HEIGHT - height
         kind, said = f"linod-{words.kind(job)}", words.in_words(job)
-        bars.append((f"{pages}{job.pk}/change/", kind, *corner, WIDTH, height, said))
+        bars.append((words.job_page(job.pk), kind, *corner, WIDTH, height, said))
     return format_html(
         '<svg class="linod-bars" role="group" aria-label="The last {} runs" width="{}" height="{}">{}</svg>',
         len(jobs),

@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from linod_systemd import clock
@@ -96,7 +96,7 @@ class JobAdmin(JobModelAdmin):
 
     @admin.display(description="reason")
     def said(self, job: Job) -> str:
-        return visible(job.progress if job.status == Status.RUNNING else job.reason)
+        return visible(job.remark)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """Without the messages, which only the page of one job shows, and which may be long."""
@@ -119,19 +119,14 @@ class JobAdmin(JobModelAdmin):
         ]
         return [*ours, *super().get_urls()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
-        job = self.get_object(request, object_id)
-        seen: dict[str, Any] = {}
-        if job is not None and self.has_view_permission(request, job):
-            seen = one_job.context(job) | {"title": f"Job {job.pk} of {visible(job.rule_name)}"}
-            seen["acts"] = [(name, label) for name, label, may in self._acts(job) if _may(request, may)]
-        return super().change_view(request, object_id, form_url, seen | (extra_context or {}))
+        obj: Job | None = options.get("obj")
+        if obj is not None:
+            context |= one_job.context(obj) | {"title": f"Job {obj.pk} of {visible(obj.rule_name)}"}
+            context["acts"] = [(name, label) for name, label, may in self._acts(obj) if _may(request, may)]
+        return super().render_change_form(request, context, *args, **options)
 
     def live(self, request: HttpRequest, number: int) -> HttpResponse:
         """The part of the page that changes while the job runs."""
@@ -162,7 +157,7 @@ class JobAdmin(JobModelAdmin):
             messages.success(request, f"{said}.")
         except (LinodError, OSError) as error:
             messages.error(request, visible(str(error)))
-        return HttpResponseRedirect(reverse("admin:linod_systemd_job_change", args=[number]))
+        return HttpResponseRedirect(words.job_page(number))
 
     @staticmethod
     def _stop(job: Job) -> str:

@@ -63,16 +63,17 @@ class RuleActs(JobRuleModelAdmin):
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
         note = request.POST.get("note", "")
-        said = f"cancelled: {note}" if note else "cancelled"
         count = self._do(
-            request, rules, lambda name: rule_store.current().cancel(name, CancelledBy.PERSON, note), said
+            request,
+            rules,
+            lambda name: rule_store.current().cancel(name, CancelledBy.PERSON, note),
+            _noted("cancelled", note),
         )
         _tell(request, count, f"{_rules(count)} cancelled: no timer starts them.", "were live")
 
     @admin.action(description="Enable", permissions=["enable"])
     def enable(self, request: HttpRequest, rules: QuerySet[JobRule]) -> None:
-        note = request.POST.get("note", "")
-        said = f"enabled: {note}" if note else "enabled"
+        said = _noted("enabled", request.POST.get("note", ""))
         count = self._do(request, rules, rule_store.current().enable, said)
         _tell(request, count, f"{_rules(count)} enabled: timers start them.", "were cancelled")
 
@@ -90,7 +91,7 @@ class RuleActs(JobRuleModelAdmin):
             rule_store.current().pause(name, end, note, request.user.get_username())
             return True
 
-        said = f"paused until {local_time(end)}" + (f": {note}" if note else "")
+        said = _noted(f"paused until {local_time(end)}", note)
         try:
             count = self._do(request, rules, begin, said)
         except PauseError as error:
@@ -114,7 +115,7 @@ class RuleActs(JobRuleModelAdmin):
             try:
                 with database.atomic():
                     due = local_time(skipped.skip_next(rule.stored(), by, note))
-                    self.log_change(request, rule, f"skips {due}" + (f": {note}" if note else ""))
+                    self.log_change(request, rule, _noted(f"skips {due}", note))
                 messages.success(request, f"The rule {visible(rule.name)} skips {due}.")
             except SkipError as error:
                 messages.error(request, visible(str(error)))
@@ -154,6 +155,11 @@ class RuleActs(JobRuleModelAdmin):
                     self.log_change(request, rule, said)
                     count += 1
         return count
+
+
+def _noted(said: str, note: str) -> str:
+    """The words for the history of a rule, with the note of the person, if there is one."""
+    return f"{said}: {note}" if note else said
 
 
 def _tell(request: HttpRequest, count: int, done: str, needed: str) -> None:

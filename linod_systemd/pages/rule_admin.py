@@ -66,32 +66,28 @@ class JobRuleAdmin(RuleColumns, RuleActs):
         context = {"has_setup_permission": self.has_setup_permission(request), **(extra_context or {})}
         return super().changelist_view(request, context)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
-        rule = self.get_object(request, object_id)
-        seen: dict[str, Any] = {}
-        if rule is not None and self.has_view_permission(request, rule):
-            seen = {
-                "linod_rule": rule,
-                "linod_acts": list(self._fitting(request, rule)),
+        obj: JobRule | None = options.get("obj")
+        if obj is not None:
+            seen = of(obj)
+            context |= {
+                "linod_rule": obj,
+                "linod_acts": list(self._fitting(request, obj)),
                 "linod_backfills": self.has_backfill_permission(request)
-                and of(rule).health.rule.slots() is not None,
-                "linod_jobs": of(rule).jobs,
-                "linod_units": rule_units.text(rule.name),
-                "linod_state": self.state(rule),
+                and seen.health.rule.slots() is not None,
+                "linod_jobs": seen.jobs,
+                "linod_units": rule_units.text(obj.name),
+                "linod_state": self.state(obj),
                 "linod_columns": [
-                    ("what it does", self.meaning(rule)),
-                    ("next run", self.next_time(rule)),
-                    ("last runs", self.last_runs(rule)),
+                    ("what it does", self.meaning(obj)),
+                    ("next run", self.next_time(obj)),
+                    ("last runs", self.last_runs(obj)),
                 ],
-                **timeline.context(request, [of(rule).health.rule]),
+                **timeline.context(request, [seen.health.rule]),
             }
-        return super().change_view(request, object_id, form_url, {**seen, **(extra_context or {})})
+        return super().render_change_form(request, context, *args, **options)
 
     def _fitting(self, request: HttpRequest, rule: JobRule) -> Iterator[tuple[str, str]]:
         """The acts that a person may do and that would change something: each with its label."""

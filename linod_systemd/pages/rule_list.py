@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -94,11 +93,10 @@ class RuleColumns(JobRuleModelAdmin):
             return bars.drawn(found.jobs)
         ago = spans.ago(now - clock.from_database(last.start_datetime))
         said = "" if usual is None else f"; usually {spans.duration(usual)}"
-        page = reverse("admin:linod_systemd_job_change", args=[last.pk])
         return format_html(
             '{}<br><small><a href="{}">{} {}</a>{}</small>',
             bars.drawn(found.jobs),
-            page,
+            words.job_page(last.pk),
             last.status,
             ago,
             said,

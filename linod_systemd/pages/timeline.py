@@ -208,17 +208,16 @@ def _path(kind: str, place: str, title: str) -> SafeString:
 
 
 def _target(rule: str, shape: Shape) -> str:
-    """The page of the job, or the list of those that the shape stands for; relative, as it is short."""
-    jobs = reverse("admin:linod_systemd_job_changelist")
+    """The page of the job, or the list of those that the shape stands for."""
     if len(shape.runs) == 1:
-        return f"{jobs}{shape.runs[0].pk}/change/"
+        return words.job_page(shape.runs[0].pk)
     first, last = shape.runs[0].begin, shape.runs[-1].begin
     asked = {
         "rule_name": rule,
         "start_datetime__gte": clock.to_database(first).isoformat(" "),
         "start_datetime__lte": clock.to_database(last).isoformat(" "),
     }
-    return f"{jobs}?{urlencode(asked)}"
+    return f"{reverse('admin:linod_systemd_job_changelist')}?{urlencode(asked)}"
 
 
 def _title(shape: Shape) -> str:

@@ -91,10 +91,14 @@ def badge(kind: str, words: str) -> SafeString:
     return format_html('<span class="linod-badge linod-{}">{}</span>', kind, words)
 
 
+def job_page(number: int) -> str:
+    """The address of the page of a job."""
+    return f"{reverse('admin:linod_systemd_job_changelist')}{number}/change/"
+
+
 def job_link(job: Job) -> SafeString:
     """How a job ended, as a link to its page."""
-    address = reverse("admin:linod_systemd_job_change", args=[job.pk])
-    return format_html('<a href="{}">{}</a>', address, badge(kind(job), job.status))
+    return format_html('<a href="{}">{}</a>', job_page(job.pk), badge(kind(job), job.status))
 
 
 def in_words(job: Job) -> str:

@@ -160,8 +160,8 @@ def _attempts(site: config.Site, start: Start) -> Outcome:
         if outcome.status != Status.FAILED or number > retries:
             return outcome
         number += 1
-        is_backfill = asked is not None and asked.trigger == Trigger.BACKFILL
-        asked = Owed(Trigger.BACKFILL if is_backfill else Trigger.RETRY, number, run.job.scheduled_for)
+        trigger = Trigger.BACKFILL if run.job.trigger == Trigger.BACKFILL else Trigger.RETRY
+        asked = Owed(trigger, number, run.job.scheduled_for)
 
 
 def run_by_hand(site: config.Site, name: str, ar: Any = None, logger: logging.Logger | None = None) -> Job:

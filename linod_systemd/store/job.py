@@ -7,24 +7,16 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from django.db import connections, models
+from django.db import models
 
 from linod_systemd import clock
 from linod_systemd.common.batches import batched
+from linod_systemd.store import raw_sql
 from linod_systemd.store.choices import BAD_ENDS, STOP_REASONS, Status, Trigger
-from linod_systemd.store.union import keys_of
 from linod_systemd.store.writer import WriterQuerySet
 
 ROUNDING = timedelta(seconds=1)
 RULES_AT_ONCE, EXPORTED_AT_ONCE = 100, 1000
-RULE_NAMES = """
-WITH RECURSIVE names(name) AS (
-    SELECT MIN(rule_name) FROM {table}
-    UNION ALL
-    SELECT (SELECT MIN(rule_name) FROM {table} WHERE rule_name > names.name)
-    FROM names WHERE names.name IS NOT NULL
-) SELECT name FROM names WHERE name IS NOT NULL ORDER BY name
-"""
 STOPPED = models.Q(status=Status.KILLED, reason__in=STOP_REASONS)
 
 
@@ -79,10 +71,7 @@ class JobQuerySet(WriterQuerySet["Job"]):
 
     def rule_names(self) -> list[str]:
         """The names of all rules that have jobs, in order: one query, with a step in the index for each."""
-        table = connections[self.db].ops.quote_name(self.model._meta.db_table)
-        with connections[self.db].cursor() as cursor:
-            cursor.execute(RULE_NAMES.format(table=table))
-            return [name for (name,) in cursor.fetchall()]
+        return raw_sql.distinct(self.model, "rule_name", self.db)
 
     def oldest_first(self) -> Iterator[Job]:
         """All of these, oldest first: by keys, as a pooler may give each query another server's session."""
@@ -104,7 +93,7 @@ class JobQuerySet(WriterQuerySet["Job"]):
         found: dict[str, list[Job]] = {}
         order = self.query.order_by or self.model._meta.ordering or ()
         for names in batched(rules, RULES_AT_ONCE):
-            keys = keys_of([self.filter(rule_name=name)[:number] for name in names])
+            keys = raw_sql.keys_of([self.filter(rule_name=name)[:number] for name in names])
             jobs = self.model._default_manager.using(self.db).filter(pk__in=keys).defer("message")
             for job in jobs.order_by(*order):
                 found.setdefault(job.rule_name, []).append(job)
@@ -221,10 +210,13 @@ class Job(models.Model):
             return self.progress_text
         said = f"{self.progress_done:g}"
         if self.progress_total:
-            said += f" of {self.progress_total:g} ({self.progress_done / self.progress_total:.0%})".replace(
-                "%", " %"
-            )
+            said += f" of {self.progress_total:g} ({100 * self.progress_done / self.progress_total:.0f} %)"
         return f"{said}: {self.progress_text}" if self.progress_text else said
+
+    @property
+    def remark(self) -> str:
+        """How far it is while it runs; then the reason of its end."""
+        return self.progress if self.status == Status.RUNNING else self.reason
 
     @property
     def was_stopped(self) -> bool:
@@ -234,9 +226,8 @@ class Job(models.Model):
     @property
     def was_by_hand(self) -> bool:
         """Whether a person started it, or the run that it is a further attempt of: that has no slot."""
-        if self.trigger in (Trigger.MANUAL, Trigger.BACKFILL):
-            return True
-        return self.trigger == Trigger.RETRY and self.slot is None
+        again = self.trigger == Trigger.RETRY and self.slot is None
+        return again or self.trigger in (Trigger.MANUAL, Trigger.BACKFILL)
 
     def is_attempt_before(self, later: Job) -> bool:
         """Whether this is an earlier attempt of the run that a later job is a further attempt of."""

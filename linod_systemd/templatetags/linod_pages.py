@@ -27,8 +27,7 @@ def linod_overview(context: RequestContext) -> dict[str, Any]:
     user = context["request"].user
     if not user.has_perms(("linod_systemd.view_jobrule", "linod_systemd.view_job")):
         return {}
-    site = rule_store.current().site
-    return {"seen": overview.of_site(site), "site": site}
+    return {"seen": overview.of_site(rule_store.current().site)}
 
 
 @register.filter

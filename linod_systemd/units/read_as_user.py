@@ -48,6 +48,8 @@ def take(site: config.Site) -> Taken:
         taken = Taken(**json.loads(text or "{}"))
         taken.stop = [(invocation_id, rule) for invocation_id, rule in taken.stop]
         _check_texts(taken.run, [rule for _, rule in taken.stop], taken.troubles, taken.stuck)
+        if not all(requests.INVOCATION_ID.fullmatch(invocation_id) for invocation_id, _ in taken.stop):
+            raise ValueError("no invocation")
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
             f"{site.request_directory} cannot be taken ({error!s:.200})", f"remove what {site.user} put there"

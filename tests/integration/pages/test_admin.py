@@ -24,14 +24,6 @@ LIST = "/admin/linod_systemd/jobrule/"
 JOBS = "/admin/linod_systemd/job/"
 
 
-@pytest.fixture
-def client() -> Client:
-    Tasks().setup()
-    made = Client()
-    made.force_login(User.objects.create_superuser("root"))
-    return made
-
-
 def page(client: Client, address: str, data: dict[str, Any] | None = None) -> str:
     answer = client.get(address) if data is None else client.post(address, data, follow=True)
     assert answer.status_code == 200

@@ -23,20 +23,11 @@ from linod_systemd.models import Job, JobRule
 from linod_systemd.sites import config, requests
 from linod_systemd.store import rule_store
 from linod_systemd.store.choices import Status
-from linod_systemd.tasks import Tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 APP = "/admin/linod_systemd/"
 RULES = f"{APP}jobrule/"
 TIMELINE = f"{RULES}timeline/"
-
-
-@pytest.fixture
-def client() -> Client:
-    Tasks().setup()
-    made = Client()
-    made.force_login(User.objects.create_superuser("root"))
-    return made
 
 
 def page(client: Client, address: str) -> str:
