@@ -40,6 +40,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "rules": lambda: f"{APP}jobrule/",
     "timeline": lambda: f"{APP}jobrule/timeline/",
     "timeline-week": lambda: f"{APP}jobrule/timeline/?span=week",
+    # A day begins right before the edge.
+    "timeline-edge": lambda: f"{APP}jobrule/timeline/?span=week&begin=2026-11-24T00:10:00%2B00:00",
     "rule": lambda: f"{APP}jobrule/{JobRule.objects.get(name='event_notification_scheduler').pk}/change/",
     "jobs": lambda: f"{APP}job/",
     "job": lambda: f"{APP}job/{Job.objects.filter(status='running').get().pk}/change/",
